@@ -1,0 +1,75 @@
+#include "lathe/engine/kernels/isa.h"
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+#include <atomic>
+#include <cstdlib>
+
+namespace lathe::kernels {
+namespace {
+
+__attribute__((target("xsave"))) unsigned long long enabled_state() { return _xgetbv(0); }
+
+struct Cpu {
+  bool avx2 = false, avx512 = false, bf16 = false;
+
+  Cpu() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0) return;
+    const bool fma = c & (1u << 12), f16c = c & (1u << 29), osxsave = c & (1u << 27);
+    if (!osxsave || !fma || !f16c) return;
+    const unsigned long long state = enabled_state();
+    if ((state & 6) != 6) return;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return;
+    const unsigned leaf7 = b;
+    avx2 = (leaf7 & (1u << 5)) && (leaf7 & (1u << 8));  // AVX2, BMI2
+    const unsigned wanted = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
+    avx512 = avx2 && (leaf7 & wanted) == wanted && (state & 0xE6) == 0xE6;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) bf16 = avx512 && (a & (1u << 5));
+  }
+};
+
+const Cpu& cpu() {
+  static const Cpu instance;
+  return instance;
+}
+
+Isa initial() {
+  Isa level = best_isa();
+  if (const char* text = std::getenv("LATHE_ISA")) {
+    for (const Isa wanted : {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_bf16})
+      if (name(wanted) == text && wanted < level) level = wanted;
+  }
+  return level;
+}
+
+std::atomic<Isa>& current() {
+  static std::atomic<Isa> level{initial()};
+  return level;
+}
+
+}  // namespace
+
+Isa best_isa() {
+  if (cpu().bf16) return Isa::avx512_bf16;
+  if (cpu().avx512) return Isa::avx512;
+  return Isa::avx2;
+}
+
+Isa isa() { return current().load(std::memory_order_relaxed); }
+
+bool set_isa(Isa level) {
+  if (level > best_isa()) return false;
+  current().store(level);
+  return true;
+}
+
+std::string_view name(Isa level) {
+  constexpr std::string_view kNames[] = {"reference", "avx2", "avx512", "avx512_bf16"};
+  return kNames[static_cast<int>(level)];
+}
+
+bool processor_is_supported() { return cpu().avx2; }
+
+}  // namespace lathe::kernels

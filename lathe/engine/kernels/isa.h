@@ -1,0 +1,47 @@
+// Which instruction set the kernels run on, and the dispatch that follows from it.
+//
+// kernels/<op>.h declares a kernel once:
+//
+//   struct RmsNormArgs { View x, weight, y, inverse_rms; float eps; };
+//   LATHE_KERNEL(rms_norm, RmsNormArgs)
+//
+// which declares rms_norm in the namespaces reference (the plain loop in canonical order), avx2 and
+// avx512 (one source, kernels/cpu/<op>.cpp, compiled twice), and a dispatcher of that name in
+// lathe::kernels. All of them are noexcept, allocate nothing and give the same f32 bits.
+#pragma once
+
+#include <string_view>
+
+namespace lathe::kernels {
+
+/// Ordered: each level can run what the ones below it can.
+enum class Isa { reference, avx2, avx512, avx512_bf16 };
+
+/// The level in use: what the processor has, lowered by LATHE_ISA=reference|avx2|avx512|avx512_bf16
+/// (read once) or by set_isa.
+Isa isa();
+
+/// The highest level that this processor runs.
+Isa best_isa();
+
+/// For tests. Levels above best_isa() are refused (returns false).
+bool set_isa(Isa level);
+
+std::string_view name(Isa level);
+
+/// False where AVX2, FMA or F16C is missing: the caller prints a message and ends.
+bool processor_is_supported();
+
+}  // namespace lathe::kernels
+
+#define LATHE_KERNEL(kernel, Args)                                         \
+  namespace reference { void kernel(const Args& args) noexcept; }          \
+  namespace avx2 { void kernel(const Args& args) noexcept; }               \
+  namespace avx512 { void kernel(const Args& args) noexcept; }             \
+  inline void kernel(const Args& args) noexcept {                          \
+    switch (isa()) {                                                       \
+      case Isa::reference: return reference::kernel(args);                 \
+      case Isa::avx2: return avx2::kernel(args);                           \
+      default: return avx512::kernel(args);                                \
+    }                                                                      \
+  }
