@@ -49,7 +49,13 @@ std::atomic<Isa>& current() {
   return level;
 }
 
+constexpr int kNoOverride = -1;
+thread_local int thread_level = kNoOverride;
+
 }  // namespace
+
+IsaScope::IsaScope(Isa level) : outer_(thread_level) { thread_level = static_cast<int>(level); }
+IsaScope::~IsaScope() { thread_level = outer_; }
 
 Isa best_isa() {
   if (cpu().bf16) return Isa::avx512_bf16;
@@ -57,7 +63,10 @@ Isa best_isa() {
   return Isa::avx2;
 }
 
-Isa isa() { return current().load(std::memory_order_relaxed); }
+Isa isa() {
+  if (thread_level != kNoOverride) return static_cast<Isa>(thread_level);
+  return current().load(std::memory_order_relaxed);
+}
 
 bool set_isa(Isa level) {
   if (level > best_isa()) return false;

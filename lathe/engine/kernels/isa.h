@@ -18,7 +18,7 @@ namespace lathe::kernels {
 enum class Isa { reference, avx2, avx512, avx512_bf16 };
 
 /// The level in use: what the processor has, lowered by LATHE_ISA=reference|avx2|avx512|avx512_bf16
-/// (read once) or by set_isa.
+/// (read once), by set_isa or, for this thread, by an IsaScope.
 Isa isa();
 
 /// The highest level that this processor runs.
@@ -26,6 +26,19 @@ Isa best_isa();
 
 /// For tests. Levels above best_isa() are refused (returns false).
 bool set_isa(Isa level);
+
+/// Sets the level for the calling thread (kernels dispatch before they go parallel): how f64 calls
+/// reach the reference loops.
+class IsaScope {
+ public:
+  explicit IsaScope(Isa level);
+  ~IsaScope();
+  IsaScope(const IsaScope&) = delete;
+  IsaScope& operator=(const IsaScope&) = delete;
+
+ private:
+  int outer_;
+};
 
 std::string_view name(Isa level);
 

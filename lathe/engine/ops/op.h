@@ -1,0 +1,157 @@
+// OpDef: everything that is true of an op, in one place; and the door through which every op goes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lathe/engine/ops/attrs.h"
+#include "lathe/engine/tensor/tensor.h"
+
+namespace lathe::ops {
+
+constexpr int kMaxInputs = 8;
+constexpr int kMaxOutputs = 4;
+
+using Inputs = std::span<const Tensor>;
+
+/// Up to kMaxOutputs tensors without a heap allocation.
+class Outputs {
+ public:
+  void push_back(Tensor t) { tensors_[static_cast<std::size_t>(size_++)] = std::move(t); }
+  int size() const { return size_; }
+  Tensor& operator[](int i) { return tensors_[static_cast<std::size_t>(i)]; }
+  const Tensor& operator[](int i) const { return tensors_[static_cast<std::size_t>(i)]; }
+  operator Inputs() const { return {tensors_.data(), static_cast<std::size_t>(size_)}; }
+
+ private:
+  std::array<Tensor, kMaxOutputs> tensors_;
+  int size_ = 0;
+};
+
+struct TensorSpec {
+  Shape shape;
+  DType dtype;
+};
+
+/// What a kernel sees: plain views. In-place ops write into in[0]. Absent optional inputs are empty
+/// views.
+struct KernelCall {
+  std::array<View, kMaxInputs> in;
+  std::array<View, kMaxOutputs> out;
+  const Attrs* attrs;
+  void* workspace;
+  std::int64_t workspace_bytes;
+};
+
+/// What a gradient rule sees. grad[i] is undefined where output i has no gradient; tensors that the
+/// op did not ask to save are shells (shape and type only).
+struct VjpCall {
+  Inputs in;
+  Inputs out;
+  Inputs grad;
+  const Attrs& attrs;
+};
+
+/// Where a gradient rule puts its results. Parameters accumulate in f32 from micro-batch to
+/// micro-batch: a rule that sums over tokens must go on from the stored value (matmul_acc_,
+/// sum_to_acc_, ...) when there is an accumulator, so that any split of a batch gives the same bits.
+class GradSink {
+ public:
+  virtual ~GradSink() = default;
+  virtual bool wants(int input) const = 0;
+  virtual void add(int input, const Tensor& gradient) = 0;
+  /// The f32 accumulator of a leaf, or an undefined tensor.
+  virtual Tensor accumulator(int input) const = 0;
+};
+
+enum Trait : std::uint32_t {
+  kElementwise = 1u << 0,
+  kReduction = 1u << 1,
+  kView = 1u << 2,     // output aliases input 0
+  kInPlace = 1u << 3,  // writes input 0, no outputs
+  kMatmulLike = 1u << 4,
+  kNormalisation = 1u << 5,
+};
+
+enum class Layout : std::uint8_t {
+  any,         // the kernel takes any strides
+  unit_last,   // last axis unit stride, outer strides free
+  contiguous,  // dense row major
+};
+
+/// One case for the laws: shapes of the inputs, their domain and the attributes.
+struct Sample {
+  std::vector<TensorSpec> inputs;
+  Attrs attrs;
+  double low = -2.0, high = 2.0;           // domain of float inputs (away from kinks and poles)
+  std::int64_t integer_below = 3;          // integer inputs are drawn from [0, integer_below)
+  std::uint32_t differentiable = ~0u;      // bit i: input i has a gradient
+  bool strict_f32 = true;                  // fast = reference bit for bit in f32
+  std::function<void(std::vector<Tensor>&)> adjust;  // constraints that draws cannot meet
+};
+
+struct OpDef {
+  const char* name = "";
+  std::uint32_t traits = 0;
+  Layout layout = Layout::contiguous;
+
+  /// Output shapes and types; throws ShapeMismatch or InvalidArgument. Runs on every device.
+  void (*infer)(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) = nullptr;
+  /// Views only: the aliasing output.
+  Tensor (*view)(const Tensor& x, const Attrs& attrs) = nullptr;
+  /// The CPU kernel; f64 calls run with the reference instruction set. Null: the composite runs.
+  void (*cpu)(const KernelCall& call) noexcept = nullptr;
+  std::int64_t (*workspace)(const KernelCall& call) noexcept = nullptr;
+  /// The meaning, in other ops.
+  Outputs (*composite)(Inputs in, const Attrs& attrs) = nullptr;
+  /// The gradient; null: the composite is differentiated.
+  void (*vjp)(const VjpCall& call, GradSink& sink) = nullptr;
+  /// Bit i: the vjp reads the values of input (output) i. Others are kept as shells.
+  std::uint32_t saves_inputs = ~0u;
+  std::uint32_t saves_outputs = ~0u;
+  /// Floating-point operations of a call (a fused multiply-add counts two); null: one per output
+  /// element.
+  double (*flops)(Inputs in, Inputs out, const Attrs& attrs) = nullptr;
+  std::vector<Sample> (*samples)() = nullptr;
+
+  bool is(Trait trait) const { return (traits & trait) != 0; }
+};
+
+/// A hook behind the door. The stack is thread-local; every recorder on it sees every call.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  virtual void before(const OpDef&, Inputs, const Attrs&) {}
+  virtual void after(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs) = 0;
+};
+
+/// Pushes a recorder for a scope; null pauses all of those below (used inside the door).
+class RecorderScope {
+ public:
+  explicit RecorderScope(Recorder* recorder);
+  ~RecorderScope();
+  RecorderScope(const RecorderScope&) = delete;
+  RecorderScope& operator=(const RecorderScope&) = delete;
+};
+
+/// The single door: shape rule, layout, kernel, recorders. Throws what the shape rule throws,
+/// Unsupported where the device has no way to run the op, OutOfMemory.
+Outputs apply(const OpDef& def, Inputs in, const Attrs& attrs = {});
+
+/// The door for ops with one output.
+Tensor apply_one(const OpDef& def, Inputs in, const Attrs& attrs = {});
+
+/// The door for in-place ops (trait kInPlace): writes in[0].
+void apply_in_place(const OpDef& def, Inputs in, const Attrs& attrs = {});
+
+/// Every op, in the order of op_list.inc.
+std::span<const OpDef* const> all_ops();
+
+/// FLOPs of a call by the op's own rule.
+double flops_of(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs);
+
+}  // namespace lathe::ops
