@@ -9,26 +9,35 @@
 //     }
 //   };
 //
-// A nested struct with fields() is a table; std::vector of such a struct is an array of tables;
+// A nested struct with fields() is a table; std::vector of such a struct is an array of tables,
+// whose elements may be written as plain strings when the first field is a string;
 // std::optional<T> is a key that may be absent.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lathe {
 
-/// What a value must satisfy; checked by readers, printed by `lathe explain`.
+/// What a value must satisfy; checked by readers, printed by `lathe explain`. For a list it holds
+/// for every element.
 struct Constraint {
+  static constexpr double kNoBound = 1e300;  // and the negative of it
+
   std::vector<std::string> choices;  // empty: any string
-  double low = -1e300, high = 1e300;
+  double low = -kNoBound, high = kNoBound;
 };
-inline Constraint one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
+inline Constraint one_of(std::vector<std::string> choices) {
+  return {.choices = std::move(choices)};
+}
 inline Constraint in_range(double low, double high) { return {.low = low, .high = high}; }
 
 struct FieldInfo {
@@ -83,15 +92,23 @@ class Fields {
   void visit_any(const FieldInfo& info, T& value) {
     if constexpr (HasFields<T>) {
       visit_table(info, nullptr, [&](Fields& f) { value.fields(f); });
-    } else if constexpr (requires { typename T::value_type; value.has_value(); }) {
+    } else if constexpr (requires {
+                           typename T::value_type;
+                           value.has_value();
+                         }) {
       visit_optional_of(info, value);
     } else if constexpr (requires { requires HasFields<typename T::value_type>; }) {
       visit_tables(
           info, value.size(), [&](std::size_t n) { value.resize(n); },
           [&](std::size_t i, Fields& f) { value[i].fields(f); });
     } else if constexpr (std::same_as<T, int>) {
+      FieldInfo bounded = info;
+      bounded.constraint.low =
+          std::max<double>(info.constraint.low, std::numeric_limits<int>::min());
+      bounded.constraint.high =
+          std::min<double>(info.constraint.high, std::numeric_limits<int>::max());
       std::int64_t wide = value;
-      visit(info, wide);
+      visit(bounded, wide);
       value = static_cast<int>(wide);
     } else {
       visit(info, value);
@@ -108,10 +125,21 @@ class Fields {
     } else {
       bool present = value.has_value();
       T inner = value.value_or(T{});
-      visit_optional(info, present, [&](Fields& f) { f(info.name, inner, info.help, info.constraint); });
+      visit_optional(info, present,
+                     [&](Fields& f) { f(info.name, inner, info.help, info.constraint); });
       value = present ? std::optional<T>(std::move(inner)) : std::nullopt;
     }
   }
 };
+
+/// Any struct with fields(), without its type: calling it visits the members. This is what the
+/// readers and writers in toml.h, json.h and explain.h take, so that they are compiled once.
+using FieldsOf = std::function<void(Fields&)>;
+
+/// The value must outlive the result.
+template <HasFields T>
+FieldsOf fields_of(T& value) {
+  return [&value](Fields& f) { value.fields(f); };
+}
 
 }  // namespace lathe
