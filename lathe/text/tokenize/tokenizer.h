@@ -1,0 +1,93 @@
+// Bytes to ids and back: what the rest of Lathe knows of a tokenizer.
+//
+//   auto tokenizer = tokenize::load_tokenizer("runs/first/tokenizer.json");
+//   std::vector<std::int32_t> ids = tokenizer->encode("Once upon a time");
+//   std::string text = tokenizer->decode(ids);
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lathe::tokenize {
+
+/// One tokenizer, immutable after loading: every function may be called from any thread at once.
+///
+/// Text is bytes. Bytes that are not UTF-8 are tokens like any others; decode(encode(x)) == x for
+/// every x wherever is_lossless() says so.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Appends the ids of `text`. With parse_special, the names of special tokens in the text become
+  /// those tokens; without, they are ordinary characters (text from outside must never command).
+  /// Throws kInvalidArgument where a regular expression of the tokenizer gives up on the text.
+  virtual void encode_to(std::string_view text, bool parse_special,
+                         std::vector<std::int32_t>& ids) const = 0;
+
+  std::vector<std::int32_t> encode(std::string_view text, bool parse_special = false) const {
+    std::vector<std::int32_t> ids;
+    encode_to(text, parse_special, ids);
+    return ids;
+  }
+
+  /// The bytes of the ids one after another, special tokens as their names. The bytes of a prefix
+  /// of `ids` are a prefix of the bytes, so they may end inside a character (StreamDecoder).
+  /// Throws kInvalidArgument for an id that names nothing.
+  std::string decode(std::span<const std::int32_t> ids) const;
+
+  /// Ids are 0 .. vocab_size() - 1; there may be holes.
+  virtual std::int64_t vocab_size() const = 0;
+
+  /// Whether some token has this id.
+  virtual bool has_id(std::int32_t id) const = 0;
+
+  /// The token with exactly these bytes (a special one: its name), if there is one.
+  virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
+
+  /// What decode() writes for the id. Throws kInvalidArgument for an id that names nothing.
+  virtual std::string_view token_bytes(std::int32_t id) const = 0;
+
+  virtual bool is_special(std::int32_t id) const = 0;
+
+  /// Whether every sequence of bytes survives encode and decode: false for a vocabulary that lacks
+  /// bytes, or a normaliser that changes text.
+  virtual bool is_lossless() const = 0;
+
+  /// Special ids that the file puts before and after a text ("post_processor"); encode() leaves
+  /// them out, whoever builds a sequence for a model adds them.
+  virtual std::span<const std::int32_t> sequence_prefix() const { return {}; }
+  virtual std::span<const std::int32_t> sequence_suffix() const { return {}; }
+
+  /// The file's contents, byte for byte the same for equal tokenizers ("tokenizer.json").
+  virtual std::string to_json() const = 0;
+
+  /// The end of a text: the special token with the first of the well-known names that exists
+  /// ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "<|eot_id|>", "<|im_end|>").
+  std::optional<std::int32_t> eos_id() const;
+
+  /// The beginning of a text: the special token of a well-known name ("<s>", "<|begin_of_text|>",
+  /// "<bos>", "<|startoftext|>", "[CLS]").
+  std::optional<std::int32_t> bos_id() const;
+
+ private:
+  std::optional<std::int32_t> first_special(std::span<const std::string_view> names) const;
+};
+
+/// Reads a Hugging Face tokenizer.json, or the one in a folder. Throws kNotFound; kCorrupt with the
+/// key for what contradicts itself; kUnsupported with the key for what is not implemented: a file
+/// is never read approximately.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& tokenizer_json);
+
+/// As load_tokenizer, from the contents of the file.
+std::unique_ptr<Tokenizer> parse_tokenizer(std::string_view json);
+
+/// Writes tokenizer.to_json() aside and renames it to `path`. Throws kIo.
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& path);
+
+}  // namespace lathe::tokenize
