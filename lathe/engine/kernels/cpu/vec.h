@@ -64,6 +64,40 @@ inline void narrow(bf16_t* p, F32x16 x) {
                       _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
 }
 
+/// The sign bit flipped.
+inline F32x16 operator-(F32x16 a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
+inline F32x16 abs(F32x16 a) { return {_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a.v)}; }
+/// The magnitude of a with the sign of b.
+inline F32x16 copy_sign(F32x16 a, F32x16 b) {
+  const __m512 sign = _mm512_set1_ps(-0.0f);
+  return {_mm512_or_ps(_mm512_andnot_ps(sign, a.v), _mm512_and_ps(sign, b.v))};
+}
+/// Splits positive normal x into m * 2^e, m in [sqrt(1/2), sqrt(2)); returns e.
+inline F32x16 log_parts(F32x16 x, F32x16& m) {
+  const __m512i bits = _mm512_castps_si512(x.v);
+  const __m512i e = _mm512_srai_epi32(_mm512_sub_epi32(bits, _mm512_set1_epi32(0x3F3504F3)), 23);
+  m = {_mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(e, 23)))};
+  return {_mm512_cvtepi32_ps(e)};
+}
+/// One bit a lane, lane 0 lowest; a comparison with NaN is false.
+inline unsigned less_mask(F32x16 a, F32x16 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+inline unsigned less_equal_mask(F32x16 a, F32x16 b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ);
+}
+inline unsigned equal_mask(F32x16 a, F32x16 b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
+inline unsigned nan_mask(F32x16 a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q); }
+/// Lane l is a where bit l of the mask is set, else b.
+inline F32x16 select_mask(unsigned mask, F32x16 a, F32x16 b) {
+  return {_mm512_mask_blend_ps(static_cast<__mmask16>(mask), b.v, a.v)};
+}
+inline F32x16 widen_f16(const void* p) {
+  return {_mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)))};
+}
+/// Round to nearest even, overflow to infinity.
+inline void narrow_f16(void* p, F32x16 x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT));
+}
+
 #else
 
 struct F32x16 {
@@ -130,8 +164,72 @@ inline void narrow(bf16_t* p, F32x16 x) {
   const __m256i packed = _mm256_packus_epi32(round_to_bf16(x.lo), round_to_bf16(x.hi));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
 }
+inline F32x16 operator-(F32x16 a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign)};
+}
+inline F32x16 abs(F32x16 a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)};
+}
+inline __m256 copy_sign8(__m256 a, __m256 b) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b));
+}
+inline F32x16 copy_sign(F32x16 a, F32x16 b) {
+  return {copy_sign8(a.lo, b.lo), copy_sign8(a.hi, b.hi)};
+}
+inline __m256 log_parts8(__m256 x, __m256& m) {
+  const __m256i bits = _mm256_castps_si256(x);
+  const __m256i e = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3F3504F3)), 23);
+  m = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(e, 23)));
+  return _mm256_cvtepi32_ps(e);
+}
+inline F32x16 log_parts(F32x16 x, F32x16& m) {
+  return {log_parts8(x.lo, m.lo), log_parts8(x.hi, m.hi)};
+}
+inline unsigned join_masks(__m256 lo, __m256 hi) {
+  return static_cast<unsigned>(_mm256_movemask_ps(lo) | _mm256_movemask_ps(hi) << 8);
+}
+inline unsigned less_mask(F32x16 a, F32x16 b) {
+  return join_masks(_mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ));
+}
+inline unsigned less_equal_mask(F32x16 a, F32x16 b) {
+  return join_masks(_mm256_cmp_ps(a.lo, b.lo, _CMP_LE_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_LE_OQ));
+}
+inline unsigned equal_mask(F32x16 a, F32x16 b) {
+  return join_masks(_mm256_cmp_ps(a.lo, b.lo, _CMP_EQ_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_EQ_OQ));
+}
+inline unsigned nan_mask(F32x16 a) {
+  return join_masks(_mm256_cmp_ps(a.lo, a.lo, _CMP_UNORD_Q),
+                    _mm256_cmp_ps(a.hi, a.hi, _CMP_UNORD_Q));
+}
+inline __m256 spread_mask8(unsigned mask) {
+  const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i chosen = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(mask)), bit);
+  return _mm256_castsi256_ps(_mm256_cmpeq_epi32(chosen, bit));
+}
+inline F32x16 select_mask(unsigned mask, F32x16 a, F32x16 b) {
+  return {_mm256_blendv_ps(b.lo, a.lo, spread_mask8(mask & 255)),
+          _mm256_blendv_ps(b.hi, a.hi, spread_mask8(mask >> 8))};
+}
+inline F32x16 widen_f16(const void* p) {
+  const auto* q = static_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};
+}
+inline void narrow_f16(void* p, F32x16 x) {
+  auto* q = static_cast<__m128i*>(p);
+  _mm_storeu_si128(q, _mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT));
+  _mm_storeu_si128(q + 1, _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
+}
 
 #endif
+
+/// Lanes 0 to n-1 of a, the others of b (0 <= n <= 16).
+inline F32x16 blend_first(F32x16 a, F32x16 b, int n) { return select_mask((1u << n) - 1, a, b); }
+
+/// a where x is NaN, else b.
+inline F32x16 select_nan(F32x16 x, F32x16 a, F32x16 b) { return select_mask(nan_mask(x), a, b); }
 
 /// Lanes added in the fixed tree 8, 4, 2, 1: lane l takes lane l+8, then l+4, l+2, l+1.
 inline float add_lanes(F32x16 x) {
