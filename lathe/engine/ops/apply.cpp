@@ -73,6 +73,9 @@ class LaidOut {
   LaidOut(const OpDef& def, Inputs in) : in_(in) {
     for (std::size_t i = 0; i < in.size(); ++i) {
       if (fits(in[i], def.layout)) continue;
+      if (static_cast<int>(i) < def.writes)
+        fail(ErrorCode::kInvalidArgument, "{}: the tensor that is written must be contiguous",
+             def.name);
       if (copies_.empty()) copies_.assign(in.begin(), in.end());
       copies_[i] = contiguous(in[i]);
     }
@@ -99,31 +102,40 @@ void check_arguments(const OpDef& def, Inputs in) {
 RecorderScope::RecorderScope(Recorder* recorder) { recorders.push_back(recorder); }
 RecorderScope::~RecorderScope() { recorders.pop_back(); }
 
+namespace {
+
+/// Runs the op on the CPU: its kernel, or its composite where it has none.
+Outputs run_on_cpu(const OpDef& def, Inputs in, const Attrs& attrs,
+                   const std::vector<TensorSpec>& specs) {
+  const RecorderScope pause(nullptr);
+  if (def.cpu == nullptr) {
+    if (def.composite == nullptr)
+      fail(ErrorCode::kUnsupported, "{}: no kernel and no composite on this device", def.name);
+    return def.composite(in, attrs);
+  }
+  Outputs out;
+  for (const TensorSpec& spec : specs) out.push_back(Tensor::empty(spec.shape, spec.dtype));
+  const LaidOut laid_out(def, in);
+  run_kernel(def, laid_out.get(), out, attrs);
+  return out;
+}
+
+}  // namespace
+
 Outputs apply(const OpDef& def, Inputs in, const Attrs& attrs) {
-  LATHE_CHECK(!def.is(kInPlace));
   each_recorder([&](Recorder& r) { r.before(def, in, attrs); });
   Outputs out;
   if (def.view != nullptr) {
     out.push_back(def.view(in[0], attrs));
   } else {
     check_arguments(def, in);
-    thread_local std::vector<TensorSpec> specs;
-    specs.clear();
+    std::vector<TensorSpec> specs;
     def.infer(in, attrs, specs);
-    const Device device = device_of(in);
-    if (device == Device::cpu && def.cpu == nullptr) {
-      if (def.composite == nullptr)
-        fail(ErrorCode::kUnsupported, "{}: no kernel and no composite on this device", def.name);
-      const RecorderScope pause(nullptr);
-      out = def.composite(in, attrs);
+    if (device_of(in) == Device::cpu) {
+      out = run_on_cpu(def, in, attrs, specs);
     } else {
-      const std::vector<TensorSpec> wanted = specs;  // the copy below may run ops
-      for (const TensorSpec& spec : wanted) out.push_back(Tensor::empty(spec.shape, spec.dtype, device));
-      if (device == Device::cpu) {
-        const RecorderScope pause(nullptr);
-        const LaidOut laid_out(def, in);
-        run_kernel(def, laid_out.get(), out, attrs);
-      }
+      for (const TensorSpec& spec : specs)
+        out.push_back(Tensor::empty(spec.shape, spec.dtype, Device::meta));
     }
   }
   each_recorder([&](Recorder& r) { r.after(def, in, out, attrs); });
@@ -132,23 +144,6 @@ Outputs apply(const OpDef& def, Inputs in, const Attrs& attrs) {
 
 Tensor apply_one(const OpDef& def, Inputs in, const Attrs& attrs) {
   return apply(def, in, attrs)[0];
-}
-
-void apply_in_place(const OpDef& def, Inputs in, const Attrs& attrs) {
-  LATHE_CHECK(def.is(kInPlace));
-  each_recorder([&](Recorder& r) { r.before(def, in, attrs); });
-  check_arguments(def, in);
-  std::vector<TensorSpec> none;
-  def.infer(in, attrs, none);
-  if (device_of(in) == Device::cpu) {
-    if (!fits(in[0], def.layout))
-      fail(ErrorCode::kInvalidArgument, "{}: the tensor that is written must be contiguous",
-           def.name);
-    const RecorderScope pause(nullptr);
-    const LaidOut laid_out(def, in);
-    run_kernel(def, laid_out.get(), {}, attrs);
-  }
-  each_recorder([&](Recorder& r) { r.after(def, in, {}, attrs); });
 }
 
 std::span<const OpDef* const> all_ops() {

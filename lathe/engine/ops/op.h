@@ -37,8 +37,7 @@ struct TensorSpec {
   DType dtype;
 };
 
-/// What a kernel sees: plain views. In-place ops write into in[0]. Absent optional inputs are empty
-/// views.
+/// What a kernel sees: plain views. Absent optional inputs are empty views.
 struct KernelCall {
   std::array<View, kMaxInputs> in;
   std::array<View, kMaxOutputs> out;
@@ -72,7 +71,7 @@ enum Trait : std::uint32_t {
   kElementwise = 1u << 0,
   kReduction = 1u << 1,
   kView = 1u << 2,     // output aliases input 0
-  kInPlace = 1u << 3,  // writes input 0, no outputs
+  kInPlace = 1u << 3,  // writes its first `writes` inputs; each may be undefined (not wanted)
   kMatmulLike = 1u << 4,
   kNormalisation = 1u << 5,
 };
@@ -97,6 +96,7 @@ struct Sample {
 struct OpDef {
   const char* name = "";
   std::uint32_t traits = 0;
+  int writes = 0;  // kInPlace: how many inputs, from the first on
   Layout layout = Layout::contiguous;
 
   /// Output shapes and types; throws ShapeMismatch or InvalidArgument. Runs on every device.
@@ -144,9 +144,6 @@ Outputs apply(const OpDef& def, Inputs in, const Attrs& attrs = {});
 
 /// The door for ops with one output.
 Tensor apply_one(const OpDef& def, Inputs in, const Attrs& attrs = {});
-
-/// The door for in-place ops (trait kInPlace): writes in[0].
-void apply_in_place(const OpDef& def, Inputs in, const Attrs& attrs = {});
 
 /// Every op, in the order of op_list.inc.
 std::span<const OpDef* const> all_ops();

@@ -1,0 +1,81 @@
+// A trainable tensor: the f32 master, the value that ops read, and the f32 gradient accumulators.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lathe/engine/tensor/tensor.h"
+
+namespace lathe::autograd {
+
+/// How a parameter starts. Draws are a function of (seed, parameter name, element), so a model's
+/// start does not depend on the order in which it is built.
+struct Init {
+  enum class Kind : std::uint8_t { zeros, ones, normal } kind = Kind::zeros;
+  double std = 0.02;
+
+  static Init zeros() { return {Kind::zeros, 0}; }
+  static Init ones() { return {Kind::ones, 0}; }
+  static Init normal(double std) { return {Kind::normal, std}; }
+};
+
+/// What an optimizer needs to know: Muon takes matrices only, weight decay spares vectors.
+enum class Role : std::uint8_t { matrix, embedding, head, vector };
+
+class Parameter {
+ public:
+  Parameter() = default;
+  Parameter(Shape shape, Role role, Init init) : shape_(shape), role_(role), init_(init) {}
+
+  const std::string& name() const { return name_; }
+  void set_name(std::string name) { name_ = std::move(name); }
+  const Shape& shape() const { return shape_; }
+  Role role() const { return role_; }
+  bool trainable() const { return trainable_; }
+  void set_trainable(bool trainable) { trainable_ = trainable; }
+
+  /// How often the model reads it (tied embedding: 2). Each use has its own handle and its own
+  /// accumulator, so that the order of additions does not depend on how a batch is split.
+  void add_use() { ++uses_; }
+  int uses() const { return uses_; }
+
+  /// Allocates master and value; contents undefined. Vectors keep f32 as their value type.
+  void allocate(DType compute, Device device);
+  /// Fills the master as init says, then the value. Stream: "init/<name>".
+  void initialise(std::uint64_t seed);
+  /// Zeroed f32 accumulators, one a use.
+  void allocate_gradients();
+
+  /// f32, the truth that the optimizer updates.
+  const Tensor& master() const { return master_; }
+  /// What ops read: the master itself, or its shadow in the compute type.
+  const Tensor& value(int use = 0) const { return handles_[static_cast<std::size_t>(use)]; }
+  /// The shadow to be rewritten with the master; undefined when value is the master.
+  Tensor shadow() const { return handles_[0].id() == master_.id() ? Tensor() : handles_[0]; }
+  const Tensor& accumulator(int use = 0) const {
+    return accumulators_[static_cast<std::size_t>(use)];
+  }
+  bool has_gradients() const { return !accumulators_.empty(); }
+
+  /// Takes over weights (f32 or the compute type): inference without a second copy, or a start for
+  /// training. Throws ShapeMismatch naming the parameter.
+  void load(const Tensor& weights);
+  /// Rewrites the value from the master.
+  void refresh_value();
+
+ private:
+  void make_handles(const Tensor& value);
+
+  std::string name_;
+  Shape shape_;
+  Role role_ = Role::matrix;
+  Init init_;
+  bool trainable_ = true;
+  int uses_ = 1;
+  Tensor master_;
+  std::vector<Tensor> handles_;
+  std::vector<Tensor> accumulators_;
+};
+
+}  // namespace lathe::autograd

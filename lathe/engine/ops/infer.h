@@ -1,0 +1,52 @@
+// Checks that shape rules share.
+#pragma once
+
+#include "lathe/engine/ops/op.h"
+
+namespace lathe::ops {
+
+/// Throws ShapeMismatch: "subject: expected what, got f32 [2,3]".
+[[noreturn]] inline void bad_shape(const char* subject, const char* expected, const Tensor& got) {
+  fail(ErrorCode::kShapeMismatch, "{}: expected {}, got {}", subject, expected,
+       got.defined() ? describe(got) : "no tensor");
+}
+
+inline void expect_float(const char* subject, const Tensor& t) {
+  if (!t.defined() || !is_float(t.dtype())) bad_shape(subject, "a float tensor", t);
+}
+
+inline void expect_i32(const char* subject, const Tensor& t) {
+  if (!t.defined() || t.dtype() != DType::i32) bad_shape(subject, "an i32 tensor", t);
+}
+
+inline void expect_shape(const char* subject, const char* what, const Tensor& t, const Shape& shape) {
+  if (t.shape() != shape)
+    fail(ErrorCode::kShapeMismatch, "{}: {}: expected {}, got {}", subject, what, to_string(shape),
+         describe(t));
+}
+
+/// All rows of the last axis: [...,C] -> [N,C] as a view for row kernels.
+inline View as_rows(const View& v) {
+  View rows;
+  rows.data = v.data;
+  rows.dtype = v.dtype;
+  rows.rank = 2;
+  rows.dims[1] = v.rank == 0 ? 1 : v.dims[v.rank - 1];
+  rows.dims[0] = 1;
+  for (int i = 0; i + 1 < v.rank; ++i) rows.dims[0] *= v.dims[i];
+  rows.strides[0] = rows.dims[1];
+  rows.strides[1] = 1;
+  return rows;
+}
+
+/// The type of a mixed result: f64 over f32 over bf16.
+inline DType promote(DType a, DType b) {
+  if (a == b) return a;
+  if (a == DType::f64 || b == DType::f64) return DType::f64;
+  return DType::f32;
+}
+
+/// f32 beside f32 and bf16, f64 beside f64: the type of statistics and accumulators.
+inline DType wide(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
+
+}  // namespace lathe::ops

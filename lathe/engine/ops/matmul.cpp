@@ -1,0 +1,236 @@
+// Matrix products: matmul, linear (PyTorch layout), linear_in_out (Conv1D layout) and the
+// accumulating product behind every weight gradient.
+#include "lathe/engine/kernels/matmul.h"
+
+#include "lathe/engine/ops/infer.h"
+#include "lathe/engine/ops/ops.h"
+
+namespace lathe::ops {
+namespace {
+
+View flipped(View v) {
+  std::swap(v.dims[v.rank - 1], v.dims[v.rank - 2]);
+  std::swap(v.strides[v.rank - 1], v.strides[v.rank - 2]);
+  return v;
+}
+
+// --- matmul ---------------------------------------------------------------------------------------
+
+void infer_matmul(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
+  expect_float("matmul", in[0]);
+  expect_float("matmul", in[1]);
+  const Shape &a = in[0].shape(), &b = in[1].shape();
+  if (a.rank() < 2 || a.rank() > 3 || b.rank() != a.rank())
+    fail(ErrorCode::kShapeMismatch, "matmul: expected two matrices or two batches, got {} and {}",
+         describe(in[0]), describe(in[1]));
+  if (a.at(-1) != b.at(-2))
+    fail(ErrorCode::kShapeMismatch, "matmul: inner sizes differ, a {} and b {}{}", to_string(a),
+         to_string(b), a.at(-1) == b.at(-1) ? "; did you mean b transposed?" : "");
+  if (in[0].dtype() != in[1].dtype())
+    fail(ErrorCode::kInvalidArgument, "matmul: types differ, {} and {}; cast one of them",
+         describe(in[0]), describe(in[1]));
+  if (a.rank() == 2) {
+    out.push_back({{a[0], b[1]}, in[0].dtype()});
+  } else {
+    if (a[0] != b[0])
+      fail(ErrorCode::kShapeMismatch, "matmul: batch sizes differ, a {} and b {}", to_string(a),
+           to_string(b));
+    out.push_back({{a[0], a[1], b[2]}, in[0].dtype()});
+  }
+}
+
+kernels::MatmulArgs matmul_args(const KernelCall& c) {
+  return {.a = c.in[0], .b = c.in[1], .c = c.out[0], .workspace = c.workspace,
+          .workspace_bytes = c.workspace_bytes};
+}
+
+std::int64_t workspace_matmul(const KernelCall& c) noexcept {
+  return kernels::matmul_workspace(matmul_args(c));
+}
+
+void cpu_matmul(const KernelCall& c) noexcept { kernels::matmul(matmul_args(c)); }
+
+void vjp_matmul(const VjpCall& c, GradSink& sink) {
+  if (sink.wants(0)) sink.add(0, matmul(c.grad[0], transpose(c.in[1])));
+  if (sink.wants(1)) sink.add(1, matmul(transpose(c.in[0]), c.grad[0]));
+}
+
+double flops_matmul(Inputs in, Inputs out, const Attrs&) {
+  return 2.0 * static_cast<double>(out[0].count()) * static_cast<double>(in[0].dim(-1));
+}
+
+std::vector<Sample> samples_matmul() {
+  const auto pair = [](Shape a, Shape b) {
+    return Sample{.inputs = {{a, DType::f32}, {b, DType::f32}}};
+  };
+  return {pair({3, 5}, {5, 4}), pair({1, 1}, {1, 1}), pair({17, 33}, {33, 19}),
+          pair({2, 3, 4}, {2, 4, 5}), pair({0, 3}, {3, 2}), pair({2, 0}, {0, 3})};
+}
+
+// --- linear ---------------------------------------------------------------------------------------
+
+struct LinearAttrs {
+  bool in_out = false;  // weight as [in,out]
+  void fields(Fields& f) { f("in_out", in_out); }
+};
+
+void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
+  expect_float("linear", in[0]);
+  expect_float("linear", in[1]);
+  const bool in_out = attrs.as<LinearAttrs>().in_out;
+  const Shape& w = in[1].shape();
+  if (w.rank() != 2 || in[0].rank() < 1 || in[0].dim(-1) != w[in_out ? 0 : 1])
+    fail(ErrorCode::kShapeMismatch, "linear: x {} does not fit weight {}", describe(in[0]),
+         describe(in[1]));
+  if (in[0].dtype() != in[1].dtype())
+    fail(ErrorCode::kInvalidArgument, "linear: x {} and weight {} differ in type; cast one of them",
+         describe(in[0]), describe(in[1]));
+  const std::int64_t n = w[in_out ? 1 : 0];
+  if (in[2].defined()) expect_shape("linear", "bias", in[2], {n});
+  Shape shape = in[0].shape();
+  shape[shape.rank() - 1] = n;
+  out.push_back({shape, in[0].dtype()});
+}
+
+kernels::MatmulArgs linear_args(const KernelCall& c) {
+  const bool in_out = c.attrs->as<LinearAttrs>().in_out;
+  return {.a = as_rows(c.in[0]), .b = in_out ? c.in[1] : flipped(c.in[1]),
+          .c = as_rows(c.out[0]), .bias = c.in[2], .workspace = c.workspace,
+          .workspace_bytes = c.workspace_bytes};
+}
+
+std::int64_t workspace_linear(const KernelCall& c) noexcept {
+  return kernels::matmul_workspace(linear_args(c));
+}
+void cpu_linear(const KernelCall& c) noexcept { kernels::matmul(linear_args(c)); }
+
+Outputs composite_linear(Inputs in, const Attrs& attrs) {
+  const Tensor x = reshape(in[0], {-1, in[0].dim(-1)});
+  Tensor y = matmul(x, attrs.as<LinearAttrs>().in_out ? in[1] : transpose(in[1]));
+  if (in[2].defined()) y = add(y, in[2]);
+  Shape shape = in[0].shape();
+  shape[shape.rank() - 1] = y.dim(1);
+  Outputs out;
+  out.push_back(reshape(y, shape));
+  return out;
+}
+
+/// acc += a^T b over tokens. A bf16 product adds pairs of tokens, and a pair must not straddle two
+/// sequences (a split of the batch would then change it): odd sequences go one by one.
+void accumulate_tokens(const Tensor& acc, const Tensor& a, const Tensor& b,
+                       std::int64_t sequence) {
+  if (a.dtype() != DType::bf16 || sequence % 2 == 0 || a.dim(0) == sequence)
+    return matmul_acc_(acc, transpose(a), b);
+  for (std::int64_t t = 0; t < a.dim(0); t += sequence)
+    matmul_acc_(acc, transpose(slice(a, 0, t, t + sequence)), slice(b, 0, t, t + sequence));
+}
+
+void vjp_linear(const VjpCall& c, GradSink& sink) {
+  const bool in_out = c.attrs.as<LinearAttrs>().in_out;
+  const Tensor& dy = c.grad[0];
+  const Tensor dy_rows = reshape(dy, {-1, dy.dim(-1)});
+  if (sink.wants(0))
+    sink.add(0, in_out ? linear(dy, c.in[1]) : linear_in_out(dy, c.in[1], {}));
+  if (sink.wants(1)) {
+    const Tensor x_rows = reshape(c.in[0], {-1, c.in[0].dim(-1)});
+    const Tensor& a = in_out ? x_rows : dy_rows;
+    const Tensor& b = in_out ? dy_rows : x_rows;
+    if (const Tensor acc = sink.accumulator(1); acc.defined()) {
+      accumulate_tokens(acc, a, b, c.in[0].rank() < 2 ? 1 : c.in[0].dim(-2));
+    } else {
+      sink.add(1, matmul(transpose(a), b));
+    }
+  }
+  if (c.in.size() > 2 && sink.wants(2)) {
+    Tensor acc = sink.accumulator(2);
+    const bool owned = !acc.defined();
+    if (owned) acc = full(c.in[2].shape(), 0, wide(dy.dtype()), dy.device());
+    sum_to_acc_(acc, dy_rows);
+    if (owned) sink.add(2, acc);
+  }
+}
+
+double flops_linear(Inputs in, Inputs out, const Attrs&) {
+  return 2.0 * static_cast<double>(out[0].count()) * static_cast<double>(in[0].dim(-1));
+}
+
+std::vector<Sample> samples_of_linear(bool in_out) {
+  const auto sample = [in_out](Shape x, std::int64_t n, bool bias) {
+    const std::int64_t k = x.at(-1);
+    Sample s{.inputs = {{x, DType::f32}, {in_out ? Shape{k, n} : Shape{n, k}, DType::f32}},
+             .attrs = LinearAttrs{in_out}};
+    if (bias) s.inputs.push_back({{n}, DType::f32});
+    return s;
+  };
+  return {sample({2, 3, 5}, 7, true), sample({1, 1}, 1, true), sample({33, 17}, 48, false),
+          sample({0, 4}, 3, true)};
+}
+std::vector<Sample> samples_linear() { return samples_of_linear(false); }
+std::vector<Sample> samples_linear_in_out() { return samples_of_linear(true); }
+
+// --- matmul_acc_ ----------------------------------------------------------------------------------
+
+void infer_matmul_acc(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
+  if (in[1].rank() != 2 || in[2].rank() != 2 || in[1].dim(1) != in[2].dim(0) ||
+      in[1].dtype() != in[2].dtype() || in[0].dtype() != wide(in[1].dtype()))
+    fail(ErrorCode::kShapeMismatch, "matmul_acc_: {} and {} do not fit the accumulator {}",
+         describe(in[1]), describe(in[2]), describe(in[0]));
+  expect_shape("matmul_acc_", "accumulator", in[0], {in[1].dim(0), in[2].dim(1)});
+}
+
+kernels::MatmulArgs acc_args(const KernelCall& c) {
+  return {.a = c.in[1], .b = c.in[2], .c = c.in[0], .accumulate = true, .workspace = c.workspace,
+          .workspace_bytes = c.workspace_bytes};
+}
+std::int64_t workspace_matmul_acc(const KernelCall& c) noexcept {
+  return kernels::matmul_workspace(acc_args(c));
+}
+void cpu_matmul_acc(const KernelCall& c) noexcept { kernels::matmul(acc_args(c)); }
+
+double flops_matmul_acc(Inputs in, Inputs, const Attrs&) {
+  return 2.0 * static_cast<double>(in[0].count()) * static_cast<double>(in[1].dim(1));
+}
+
+std::vector<Sample> samples_matmul_acc() {
+  return {{.inputs = {{{5, 7}, DType::f32}, {{5, 9}, DType::f32}, {{9, 7}, DType::f32}}},
+          {.inputs = {{{1, 1}, DType::f32}, {{1, 0}, DType::f32}, {{0, 1}, DType::f32}}}};
+}
+
+}  // namespace
+
+namespace defs {
+extern const OpDef matmul{.name = "matmul", .traits = kMatmulLike, .layout = Layout::any,
+                          .infer = infer_matmul, .cpu = cpu_matmul, .workspace = workspace_matmul,
+                          .vjp = vjp_matmul, .saves_outputs = 0, .flops = flops_matmul,
+                          .samples = samples_matmul};
+// Two names, one definition: the weight's layout is the attribute.
+extern const OpDef linear{.name = "linear", .traits = kMatmulLike, .infer = infer_linear,
+                          .cpu = cpu_linear, .workspace = workspace_linear,
+                          .composite = composite_linear, .vjp = vjp_linear, .saves_inputs = 3,
+                          .saves_outputs = 0, .flops = flops_linear, .samples = samples_linear};
+extern const OpDef linear_in_out{
+    .name = "linear_in_out", .traits = kMatmulLike, .infer = infer_linear, .cpu = cpu_linear,
+    .workspace = workspace_linear, .composite = composite_linear, .vjp = vjp_linear,
+    .saves_inputs = 3, .saves_outputs = 0, .flops = flops_linear,
+    .samples = samples_linear_in_out};
+extern const OpDef matmul_acc_{.name = "matmul_acc_", .traits = kInPlace | kMatmulLike, .writes = 1,
+                               .layout = Layout::any, .infer = infer_matmul_acc,
+                               .cpu = cpu_matmul_acc, .workspace = workspace_matmul_acc,
+                               .flops = flops_matmul_acc, .samples = samples_matmul_acc};
+}  // namespace defs
+
+Tensor matmul(const Tensor& a, const Tensor& b) { return apply_one(defs::matmul, std::array{a, b}); }
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return apply_one(defs::linear, std::array{x, weight, bias}, LinearAttrs{false});
+}
+
+Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return apply_one(defs::linear_in_out, std::array{x, weight, bias}, LinearAttrs{true});
+}
+
+void matmul_acc_(const Tensor& acc, const Tensor& a, const Tensor& b) {
+  ops::apply(defs::matmul_acc_, std::array{acc, a, b});
+}
+
+}  // namespace lathe::ops

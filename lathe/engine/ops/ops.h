@@ -1,0 +1,198 @@
+// The ops, as functions. Each only packs its arguments and goes through the door (op.h); meaning,
+// kernels and gradients are in the op's own file.
+//
+// Letters: B batch, T time, C width, H heads, K kv heads, D head size, F hidden, V vocabulary,
+// N rows. "float" stands for f32, bf16 or f64. Shapes broadcast by NumPy's rule where named so.
+// All of them throw ShapeMismatch or InvalidArgument when a shape or type does not fit.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "lathe/engine/ops/op.h"
+
+namespace lathe::ops {
+
+// --- views: no copy; gradient is the inverse view -------------------------------------------------
+
+/// x seen with another shape of the same count; -1 stands for the rest. Shapes: any contiguous.
+Tensor reshape(const Tensor& x, const Shape& shape);
+Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> dims);
+/// Axes in another order. Shapes: order is a permutation of the axes.
+Tensor permute(const Tensor& x, std::initializer_list<int> order);
+/// Swaps the last two axes. Shapes: [...,M,N] -> [...,N,M].
+Tensor transpose(const Tensor& x);
+/// Indices begin <= i < end of one axis. Shapes: that axis becomes end - begin.
+Tensor slice(const Tensor& x, int axis, std::int64_t begin, std::int64_t end);
+/// Repeats axes of size one, stride 0. Shapes: NumPy broadcasting; gradient: sum over repeats.
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+/// The same values in dense row-major order (x itself when it is).
+Tensor contiguous(const Tensor& x);
+
+// --- making tensors ---------------------------------------------------------------------------------
+
+Tensor full(const Shape& shape, double value, DType dtype, Device device = Device::cpu);
+
+// --- elementwise: shapes kept or broadcast; gradient: the textbook derivative --------------------
+
+Tensor neg(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor rsqrt(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor relu(const Tensor& x);
+/// x * sigmoid(x). Source: Elfwing et al. 2017.
+Tensor silu(const Tensor& x);
+/// GELU by tanh ("gelu_new", approximate = true) or erf. Source: Hendrycks & Gimpel 2016.
+Tensor gelu(const Tensor& x, bool approximate);
+/// Another element type, rounded to nearest even.
+Tensor cast(const Tensor& x, DType dtype);
+/// x * factor.
+Tensor scale(const Tensor& x, double factor);
+/// Two inputs broadcast; f32 with bf16 gives f32.
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+/// Comparisons give bool tensors; no gradient.
+Tensor less(const Tensor& a, const Tensor& b);
+Tensor equal(const Tensor& a, const Tensor& b);
+/// condition ? a : b, broadcast. Dtypes: bool, float, float.
+Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b);
+/// Joins along an axis. Shapes: all other axes equal.
+Tensor concat(const std::vector<Tensor>& parts, int axis);
+
+// --- reductions ---------------------------------------------------------------------------------------
+
+/// Sum over one axis. The last axis is summed by 16 lanes, another one by ascending slices.
+Tensor sum(const Tensor& x, int axis, bool keep = false);
+Tensor mean(const Tensor& x, int axis, bool keep = false);
+/// Largest element of an axis; the gradient goes to every element that equals it, in equal shares.
+Tensor max(const Tensor& x, int axis, bool keep = false);
+/// Sum over all elements, axis by axis from the last. Shapes: any -> [].
+Tensor sum_all(const Tensor& x);
+/// Sums the axes that were broadcast, so that x fits `shape`.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+/// Index of the first largest element of the last axis. Shapes: [...,N] -> i32 [...].
+Tensor argmax(const Tensor& x);
+/// Sum of squares of a whole tensor: blocks of 4,096 by 16 lanes, blocks ascending in f64.
+/// Shapes: any -> f64 [].
+Tensor sum_of_squares(const Tensor& x);
+/// How many elements are NaN or infinite. Shapes: any -> i32 [].
+Tensor count_nonfinite(const Tensor& x);
+
+// --- matrices -----------------------------------------------------------------------------------------
+
+/// Shapes: [..,M,K] x [..,K,N] -> [..,M,N], one optional batch axis that broadcasts. Each output is
+/// one chain of fused multiply-adds over k.
+Tensor matmul(const Tensor& a, const Tensor& b);
+/// y = x W^T + b as stored by PyTorch. Shapes: x [...,K], weight [N,K], bias [N] or none -> [...,N].
+/// Gradient: dx = dy W; dW += dy^T x and db += dy, tokens ascending.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// y = x W + b with the weight as [in,out] (GPT-2 Conv1D). Shapes: weight [K,N]. Gradient likewise.
+Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+// --- rows ---------------------------------------------------------------------------------------------
+
+/// Over the last axis.
+Tensor softmax(const Tensor& x);
+Tensor log_softmax(const Tensor& x);
+/// x / sqrt(mean(x^2) + eps) * weight. Shapes: x [...,C], weight [C]. Dtypes: y takes `out`.
+/// Source: Zhang & Sennrich 2019, equation 4.
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, DType out);
+/// (x - mean) / sqrt(var + eps) * weight + bias. Shapes: x [...,C]. Source: Ba et al. 2016.
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, DType out);
+/// silu(gate) * up. Source: Shazeer 2020.
+Tensor swiglu(const Tensor& gate, const Tensor& up);
+/// -log p(target) a row. Shapes: logits [N,V], targets i32 [N] (-1: none, gives 0) -> f32 [N].
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
+
+// --- tokens -------------------------------------------------------------------------------------------
+
+/// Rows of a table. Shapes: table [V,C], ids i32 [...] -> [...,C] in dtype `out`.
+Tensor embedding(const Tensor& table, const Tensor& ids, DType out);
+
+struct RopeTable {
+  Tensor cos, sin;  // f32 [P, R/2]
+};
+/// Rotary positions, half-split pairs (x_i, x_{i+R/2}). Shapes: x [B,T,H,D], positions i32 [B,T].
+/// Source: Su et al. 2021, equation 34.
+Tensor rope(const Tensor& x, const RopeTable& table, const Tensor& positions,
+            bool interleaved = false);
+
+struct AttentionOptions {
+  double scale = 1.0;
+  double soft_cap = 0.0;           // 0: none
+  std::int64_t window = 0;         // 0: none; else key j is seen while i - j < window
+  std::int64_t query_offset = 0;   // key index of query 0 (cached decoding)
+};
+/// Causal attention with grouped-query heads that never looks before document_start.
+/// Shapes: q [B,Tq,H,D], k and v [B,Tk,K,D], document_start i32 [B,Tq] -> [B,Tq,H,D].
+/// Source: Vaswani et al. 2017, equation 1; Ainslie et al. 2023; order of sums: kernels/attention.h.
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& document_start,
+                 const AttentionOptions& options);
+
+/// Its gradient; `in` are attention's inputs, out and lse its outputs. -> dq, dk, dv.
+Outputs attention_backward(Inputs in, const Tensor& out, const Tensor& lse, const Tensor& dout,
+                           const Attrs& attrs);
+
+/// Cross entropy of x W^T against targets, in chunks of tokens so that [N,V] is never stored.
+/// Shapes: x [N,C], weight [V,C], targets i32 [N] -> nll f32 [N]. The gradient runs the chunks again.
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets);
+
+// --- in place (trailing '_'): the first argument is written; the tape rejects tracked ones ---------
+
+void fill_(const Tensor& x, double value);
+void copy_(const Tensor& to, const Tensor& from);
+void scale_(const Tensor& x, double factor);
+/// acc += x, element by element. Dtypes: acc f32 (f64), x float.
+void add_acc_(const Tensor& acc, const Tensor& x);
+/// acc[C] += rows of x [N,C], ascending.
+void sum_to_acc_(const Tensor& acc, const Tensor& x);
+/// acc[M,N] += a[M,K] b[K,N]: the chain over k goes on from the stored value.
+void matmul_acc_(const Tensor& acc, const Tensor& a, const Tensor& b);
+/// Gradient of rms_norm: returns dx; weight_acc[C] (when defined) goes on, tokens ascending.
+Tensor rms_norm_grad_(const Tensor& weight_acc, const Tensor& x, const Tensor& weight,
+                      const Tensor& inverse_rms, const Tensor& dy);
+/// Gradient of layer_norm, likewise.
+Tensor layer_norm_grad_(const Tensor& weight_acc, const Tensor& bias_acc, const Tensor& x,
+                        const Tensor& weight, const Tensor& mean, const Tensor& inverse_std,
+                        const Tensor& dy);
+/// acc[V,C] += rows of dy [N,C] at ids [N], ascending.
+void embedding_acc_(const Tensor& acc, const Tensor& dy, const Tensor& ids);
+
+struct HeadLoss {
+  Tensor nll;  // f32 [N], 0 where there is no target
+  Tensor dx;   // [N,C] in the type of x
+};
+struct HeadLossOptions {
+  double z_loss = 0.0;
+  std::int64_t rows_per_sequence = 0;  // pairs of a bf16 product form inside a sequence
+};
+/// The end of a training forward pass and the start of its backward pass in one go: loss of
+/// x W^T, its gradient on x, and weight_acc += dlogits^T x, in chunks. `token_weights` scales
+/// each token's gradient. Shapes: weight_acc f32 [V,C] (undefined: weights frozen), x [N,C],
+/// weight [V,C], targets i32 [N], token_weights f32 [N].
+/// Gradient of row t on the logits: w_t ((1 + 2 z lse) p - onehot). Source: spec 4.3 (PaLM z-loss).
+HeadLoss linear_cross_entropy_grad_(const Tensor& weight_acc, const Tensor& x, const Tensor& weight,
+                                    const Tensor& targets, const Tensor& token_weights,
+                                    const HeadLossOptions& options);
+
+struct AdamwStep {
+  double lr = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0;
+  double bias1 = 1, bias2 = 1;  // 1 - beta^k
+  double gradient_scale = 1;    // clip coefficient / token weight
+};
+/// One AdamW update. Shapes: all equal; shadow (optional) takes the new value in its type.
+/// Source: Loshchilov & Hutter 2019, algorithm 2.
+void adamw_(const Tensor& value, const Tensor& gradient, const Tensor& m, const Tensor& v,
+            const Tensor& shadow, const AdamwStep& step);
+
+}  // namespace lathe::ops

@@ -1,0 +1,74 @@
+#include "lathe/life/optim/muon.h"
+
+#include <cmath>
+
+#include "lathe/engine/ops/ops.h"
+
+namespace lathe::optim {
+namespace {
+
+constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
+constexpr double kNormFloor = 1e-7;
+
+bool is_hidden_matrix(const Parameter& p) { return p.role() == autograd::Role::matrix; }
+
+double ratio(const std::string& kind, const Shape& shape) {
+  const auto rows = static_cast<double>(shape[0]), columns = static_cast<double>(shape[1]);
+  if (kind == "original") return std::sqrt(std::max(1.0, rows / columns));
+  return 0.2 * std::sqrt(std::max(rows, columns));
+}
+
+}  // namespace
+
+Tensor orthogonalize(const Tensor& g, std::int64_t steps) {
+  const bool tall = g.dim(0) > g.dim(1);
+  Tensor x = tall ? ops::contiguous(ops::transpose(g)) : g;
+  const double norm = g.has_data() ? std::sqrt(ops::sum_of_squares(x).item()) : 1.0;
+  x = ops::scale(x, 1.0 / std::max(norm, kNormFloor));
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const Tensor gram = ops::matmul(x, ops::transpose(x));
+    const Tensor mixed = ops::add(ops::scale(gram, kB), ops::scale(ops::matmul(gram, gram), kC));
+    x = ops::add(ops::scale(x, kA), ops::matmul(mixed, x));
+  }
+  return tall ? ops::contiguous(ops::transpose(x)) : x;
+}
+
+Muon::Muon(const OptimizerConfig& config, const std::vector<Parameter*>& parameters)
+    : config_(config) {
+  std::vector<Parameter*> rest;
+  for (Parameter* p : parameters) {
+    if (is_hidden_matrix(*p)) {
+      slots_.push_back({p, Tensor::zeros(p->shape(), DType::f32, p->master().device())});
+    } else {
+      rest.push_back(p);
+    }
+  }
+  rest_ = std::make_unique<Adamw>(config, rest);
+}
+
+void Muon::step(const Update& update) {
+  const double lr = (config_.muon_lr > 0 ? config_.muon_lr : config_.lr) * update.schedule;
+  const double mu = config_.momentum;
+  for (Slot& slot : slots_) {
+    Parameter& p = *slot.parameter;
+    if (!p.trainable() || !p.has_gradients()) continue;
+    const Tensor g = ops::scale(p.accumulator(), update.gradient_scale);
+    ops::scale_(slot.momentum, mu);
+    ops::add_acc_(slot.momentum, ops::scale(g, 1.0 - mu));
+    const Tensor direction =
+        config_.nesterov ? ops::add(ops::scale(g, 1.0 - mu), ops::scale(slot.momentum, mu))
+                         : slot.momentum;
+    const Tensor o = orthogonalize(direction, config_.newton_schulz_steps);
+    ops::scale_(p.master(), 1.0 - lr * config_.weight_decay);
+    ops::add_acc_(p.master(), ops::scale(o, -lr * ratio(config_.adjust_lr, p.shape())));
+    p.refresh_value();
+  }
+  rest_->step(update);
+}
+
+void Muon::state(const std::function<void(const std::string&, const Tensor&)>& f) const {
+  for (const Slot& slot : slots_) f("momentum." + slot.parameter->name(), slot.momentum);
+  rest_->state(f);
+}
+
+}  // namespace lathe::optim

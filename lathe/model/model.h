@@ -1,0 +1,116 @@
+// The interface that training, generation and evaluation share: ids in, hidden states or logits out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lathe/base/fields.h"
+#include "lathe/engine/autograd/parameter.h"
+#include "lathe/engine/tensor/tensor.h"
+
+namespace lathe::model {
+
+/// The shape of a network, in the words of the [model] table.
+struct ModelConfig {
+  std::string kind = "llama";
+  std::int64_t vocab = 0;     // rows of the embedding; 0: from the tokenizer
+  std::int64_t context = 0;   // positions it is made for; 0: train.context
+  std::int64_t layers = 6;
+  std::int64_t width = 320;
+  std::int64_t heads = 5;
+  std::int64_t kv_heads = 0;  // 0: heads
+  std::int64_t head_size = 0; // 0: width / heads
+  std::int64_t hidden = 0;    // 0: 4 width (gpt2), 8/3 width rounded up to 32 (llama)
+  bool tied = true;
+  bool attention_bias = false;  // llama: q, k, v and o; gpt2 always has biases
+  bool mlp_bias = false;
+  double rope_theta = 10000.0;
+  double norm_eps = 1e-5;
+  double init_std = 0.02;
+
+  void fields(Fields& f);
+  /// Fills the zeros and checks the rest. Throws InvalidArgument naming the key, what it is and
+  /// what would work.
+  void resolve();
+
+  std::int64_t head_width() const { return head_size; }
+};
+
+/// Host ids as tensors. document_start holds, for each token, the index in its row of the first
+/// token of its document: attention cannot be called without it.
+struct TokenBatch {
+  Tensor ids, positions, document_start;  // i32 [B,T]
+
+  static TokenBatch from(std::int64_t rows, std::int64_t width, const std::int32_t* ids,
+                         const std::int32_t* positions, const std::int32_t* document_start);
+  /// One document a row, from position `first` on.
+  static TokenBatch plain(const std::vector<std::vector<std::int32_t>>& rows, std::int64_t first = 0);
+  static TokenBatch meta(std::int64_t rows, std::int64_t width);
+};
+
+/// What a model remembers between steps of generation: KV cache, SSM state, ...
+class ModelState {
+ public:
+  virtual ~ModelState() = default;
+  virtual std::int64_t length() const = 0;    // tokens so far
+  virtual std::int64_t capacity() const = 0;  // tokens that fit
+  /// Forgets all tokens after the first n.
+  virtual void truncate(std::int64_t n) = 0;
+};
+
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+
+  const ModelConfig& config() const { return config_; }
+
+  /// Final hidden states, ready for the head. With a state the batch continues it.
+  /// Shapes: ids [B,T] -> [B,T,C] in the compute type. Throws InvalidArgument when the state is full.
+  virtual Tensor hidden(const TokenBatch& batch, ModelState* state = nullptr) = 0;
+
+  /// The projection to the vocabulary: parameter and which use of it. Shapes: [V,C].
+  struct Head {
+    autograd::Parameter* weight;
+    int use;
+  };
+  virtual Head head() = 0;
+
+  /// Shapes: hidden [...,C] -> f32 [...,V].
+  Tensor logits(const Tensor& hidden);
+
+  virtual std::unique_ptr<ModelState> make_state(std::int64_t rows, std::int64_t capacity) = 0;
+
+  /// Every parameter once, in graph order.
+  const std::vector<autograd::Parameter*>& parameters() const { return parameters_; }
+  autograd::Parameter* find(const std::string& name) const;
+  std::int64_t parameter_count() const;
+
+  DType compute() const { return compute_; }
+  Device device() const { return device_; }
+
+ protected:
+  explicit LanguageModel(ModelConfig config) : config_(std::move(config)) {}
+  friend std::unique_ptr<LanguageModel> build(const ModelConfig&, DType, Device);
+  virtual void visit(const std::function<void(const std::string&, autograd::Parameter&)>& visit) = 0;
+
+  ModelConfig config_;
+  DType compute_ = DType::f32;
+  Device device_ = Device::cpu;
+  std::vector<autograd::Parameter*> parameters_;
+};
+
+/// A model of config.kind with allocated, undefined weights. Throws InvalidArgument with the nearest
+/// kind when there is none of that name.
+std::unique_ptr<LanguageModel> build(const ModelConfig& config, DType compute,
+                                     Device device = Device::cpu);
+
+/// Names of the list in zoo/zoo_list.inc.
+std::vector<std::string> kinds();
+
+/// Starting weights as published for the kind, a function of (seed, parameter name).
+void initialise(LanguageModel& model, std::uint64_t seed);
+
+}  // namespace lathe::model

@@ -1,0 +1,34 @@
+#include "lathe/model/nn/kv_cache.h"
+
+#include "lathe/base/error.h"
+#include "lathe/engine/ops/ops.h"
+
+namespace lathe::nn {
+
+KvCache::KvCache(std::int64_t layers, const Shape& layer_shape, DType dtype, Device device)
+    : capacity_(layer_shape[1]) {
+  for (std::int64_t i = 0; i < layers; ++i) {
+    k_.push_back(Tensor::empty(layer_shape, dtype, device));
+    v_.push_back(Tensor::empty(layer_shape, dtype, device));
+  }
+}
+
+void KvCache::truncate(std::int64_t n) {
+  if (n < 0 || n > length_)
+    fail(ErrorCode::kInvalidArgument, "kv cache: expected to keep 0 to {} tokens, got {}", length_,
+         n);
+  length_ = n;
+}
+
+KvCache::Seen KvCache::extend(std::int64_t layer, const Tensor& k, const Tensor& v) {
+  const std::int64_t end = length_ + k.dim(1);
+  if (end > capacity_)
+    fail(ErrorCode::kInvalidArgument, "kv cache: {} tokens do not fit behind {} of {}", k.dim(1),
+         length_, capacity_);
+  const auto i = static_cast<std::size_t>(layer);
+  ops::copy_(ops::slice(k_[i], 1, length_, end), k);
+  ops::copy_(ops::slice(v_[i], 1, length_, end), v);
+  return {ops::slice(k_[i], 1, 0, end), ops::slice(v_[i], 1, 0, end)};
+}
+
+}  // namespace lathe::nn

@@ -1,0 +1,55 @@
+// The safetensors container: an 8-byte header length, a JSON header, raw little-endian tensors.
+// Source: the format's published description (huggingface/safetensors, "Format").
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lathe/base/files.h"
+#include "lathe/engine/tensor/tensor.h"
+
+namespace lathe::weights {
+
+/// A file, mapped: nothing is read before it is used. Tensors keep the mapping alive.
+class SafetensorsFile {
+ public:
+  /// Throws NotFound, Io, or Corrupt naming the file, the tensor and what is wrong with it: a header
+  /// that is too long or no JSON, an unknown type, a size that does not fit its offsets, offsets
+  /// outside the file or overlapping.
+  static SafetensorsFile open(const std::string& path, const FileSystem& files = real_files());
+  /// From bytes in memory; `subject` stands in messages where the path would.
+  static SafetensorsFile parse(const MappedFile& file, const std::string& subject);
+
+  /// Names in file order.
+  const std::vector<std::string>& names() const { return names_; }
+  bool contains(const std::string& name) const { return tensors_.contains(name); }
+  /// A view of the mapping, read-only. Throws NotFound, or Unsupported for i64 and other types that
+  /// the engine does not compute with.
+  Tensor tensor(const std::string& name) const;
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  struct Entry {
+    std::string dtype;
+    Shape shape;
+    std::size_t begin = 0, end = 0;  // bytes from the start of the file
+  };
+
+  std::string subject_;
+  std::shared_ptr<Storage> storage_;
+  std::vector<std::string> names_;
+  std::map<std::string, Entry> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Writes all tensors, in the given order, then fsyncs. The file is written as it is: put it into a
+/// folder that is renamed afterwards, or write to a temporary name. Throws Io with the path;
+/// InvalidArgument where a tensor is not contiguous or a name comes twice.
+void write_safetensors(FileSystem& files, const std::string& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace lathe::weights
