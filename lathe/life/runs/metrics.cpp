@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "lathe/base/error.h"
+#include "lathe/base/json.h"
 #include "lathe/base/log.h"
 #include "lathe/base/result.h"
 #include "lathe/life/runs/format.h"
@@ -14,8 +14,6 @@
 namespace lathe::runs {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kLongestLine = 1 << 20;
 constexpr std::size_t kMostPending = 1 << 20;
 constexpr std::size_t kMostProblems = 20;
@@ -23,7 +21,7 @@ constexpr std::size_t kMostProblems = 20;
 template <typename T>
 constexpr bool kIsOptional = requires(T value) { value.has_value(); };
 
-std::string json_string(std::string_view text) { return Json(clean_utf8(text)).dump(); }
+std::string json_string(std::string_view text) { return print_json(Tree::of(clean_utf8(text))); }
 
 void put(std::string& out, std::string_view name, const std::string& value) {
   out += out.size() == 1 ? "\"" : ",\"";
@@ -50,53 +48,68 @@ bool is_member(std::string_view name) {
   return found;
 }
 
-// Each reads a JSON value and says whether it has the right type.
-bool read_value(const Json& json, double& out) {
-  if (json.is_null()) return out = std::nan(""), true;
-  if (!json.is_number()) return false;
-  return out = json.get<double>(), true;
+bool is_number(const Tree& json) {
+  return json.kind == Tree::Kind::integer || json.kind == Tree::Kind::real;
 }
 
-bool read_value(const Json& json, std::int64_t& out) {
-  if (!json.is_number_integer()) return false;
-  const bool too_large = json.is_number_unsigned() && json.get<std::uint64_t>() > INT64_MAX;
-  if (too_large) return false;
-  out = json.get<std::int64_t>();
-  return out >= 0;
+double number_of(const Tree& json) {
+  return json.kind == Tree::Kind::integer ? static_cast<double>(json.integer) : json.real;
 }
 
-bool read_value(const Json& json, std::string& out) {
-  if (!json.is_string()) return false;
-  return out = json.get<std::string>(), true;
+// Each takes a JSON value and says whether it has the right type.
+bool take(const Tree& json, double& out) {
+  if (json.kind == Tree::Kind::null) return out = std::nan(""), true;
+  if (!is_number(json)) return false;
+  return out = number_of(json), true;
+}
+
+bool take(const Tree& json, std::int64_t& out) {
+  if (json.kind != Tree::Kind::integer || json.integer < 0) return false;
+  return out = json.integer, true;
+}
+
+bool take(const Tree& json, std::string& out) {
+  if (json.kind != Tree::Kind::string) return false;
+  return out = json.text, true;
 }
 
 template <typename T>
-bool read_value(const Json& json, std::optional<T>& out) {
-  if constexpr (!std::is_same_v<T, double>) {
-    if (json.is_null()) return out = std::nullopt, true;
-  }
+bool take(const Tree& json, std::optional<T>& out) {
+  const bool no_null = !std::is_same_v<T, double>;
+  if (no_null && json.kind == Tree::Kind::null) return out = std::nullopt, true;
   T value{};
-  const bool ok = read_value(json, value);
+  const bool ok = take(json, value);
   if (ok) out = std::move(value);
   return ok;
 }
 
-Result<StepMetrics> parse_line(std::string_view line) {
+Result<Tree> parse_object(std::string_view line) {
   if (line.size() > kLongestLine) {
     return Error(ErrorCode::kCorrupt, "the line is longer than 1 MiB");
   }
-  const Json json = Json::parse(line, nullptr, false);
-  if (!json.is_object()) return Error(ErrorCode::kCorrupt, "not a JSON object");
+  try {
+    Tree json = parse_json(line, "line");
+    if (json.kind == Tree::Kind::table) return json;
+  } catch (const Error&) {
+  }
+  return Error(ErrorCode::kCorrupt, "not a JSON object");
+}
+
+Result<StepMetrics> parse_line(std::string_view line) {
+  Result<Tree> json = parse_object(line);
+  if (!json) return json.error();
   StepMetrics out;
   std::string wrong;
   StepMetrics::each(out, [&](const char* name, auto& member) {
-    const auto found = json.find(name);
-    if (found != json.end() && !read_value(*found, member)) wrong = name;
+    const Tree* found = json->find(name);
+    if (found != nullptr && !take(*found, member)) wrong = name;
   });
   if (!wrong.empty()) return Error(ErrorCode::kCorrupt, "'" + wrong + "' has the wrong type");
-  if (!json.contains("step")) return Error(ErrorCode::kCorrupt, "'step' is missing");
-  for (const auto& [name, value] : json.items()) {
-    if (value.is_number() && !is_member(name)) out.extra.emplace_back(name, value.get<double>());
+  if (json->find("step") == nullptr) return Error(ErrorCode::kCorrupt, "'step' is missing");
+  for (std::size_t i = 0; i < json->items.size(); ++i) {
+    const std::string& name = json->keys[i];
+    if (!is_number(json->items[i]) || is_member(name)) continue;
+    out.extra.emplace_back(name, number_of(json->items[i]));
   }
   return out;
 }

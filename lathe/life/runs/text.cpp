@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 
 namespace lathe::runs {
 namespace {
@@ -60,21 +59,6 @@ void wrap_line(std::string_view line, int width, std::vector<std::string>& out) 
     line.remove_prefix(at_space ? space + 1 : fits);
   }
   out.emplace_back(line);
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t swap = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, swap});
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace
@@ -162,30 +146,6 @@ std::string pad_left(std::string text, int width) {
   const int missing = width - columns(text);
   if (missing > 0) text.insert(0, static_cast<std::size_t>(missing), ' ');
   return text;
-}
-
-std::vector<std::string> nearest(std::string_view name, std::span<const std::string> candidates,
-                                 std::size_t most) {
-  struct Scored {
-    std::size_t score;
-    std::string text;
-  };
-  std::vector<Scored> scored;
-  const std::string_view head = name.substr(0, 64);  // the distance costs length x length
-  for (const std::string& text : candidates) {
-    const std::string_view other = std::string_view(text).substr(0, 64);
-    const bool inside = !head.empty() && text.find(head) != std::string::npos;
-    const std::size_t distance = inside ? 0 : edit_distance(head, other);
-    if (distance <= std::max<std::size_t>(2, head.size() / 3)) scored.push_back({distance, text});
-  }
-  std::stable_sort(scored.begin(), scored.end(),
-                   [](const Scored& a, const Scored& b) { return a.score < b.score; });
-  std::vector<std::string> out;
-  for (const Scored& s : scored) {
-    const bool seen = std::find(out.begin(), out.end(), s.text) != out.end();
-    if (out.size() < most && !seen) out.push_back(s.text);
-  }
-  return out;
 }
 
 }  // namespace lathe::runs

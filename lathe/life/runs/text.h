@@ -1,8 +1,7 @@
-// Text as people and terminals need it: valid UTF-8, column widths, wrapping, nearest names.
+// Text as people and terminals need it: valid UTF-8, column widths, wrapping.
 #pragma once
 
 #include <cstddef>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +37,5 @@ std::string shorten(std::string_view text, int width);
 std::string pad_right(std::string text, int width);
 /// Prepends spaces up to `width` columns.
 std::string pad_left(std::string text, int width);
-
-/// Up to `most` candidates that begin with, contain or nearly spell `name`, best first.
-std::vector<std::string> nearest(std::string_view name, std::span<const std::string> candidates,
-                                 std::size_t most);
 
 }  // namespace lathe::runs
