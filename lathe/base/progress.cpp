@@ -126,6 +126,7 @@ Progress::Progress(Options options, ProgressOutput& out, const Clock& clock)
       clock_(clock),
       start_(clock.seconds()),
       total_(options_.total),
+      next_(options_.quiet_seconds),
       line_(out, clock) {}
 
 Progress::~Progress() {
@@ -135,7 +136,8 @@ Progress::~Progress() {
 void Progress::add(std::int64_t amount) {
   done_.fetch_add(amount, std::memory_order_relaxed);
   const double elapsed = clock_.seconds() - start_;
-  if (elapsed < options_.quiet_seconds) return;
+  if (elapsed < next_.load(std::memory_order_relaxed)) return;
+  next_.store(elapsed + kRedrawSeconds, std::memory_order_relaxed);
   shown_.store(true);
   line_.show(text(elapsed));
 }

@@ -84,6 +84,7 @@ class Progress {
   const Clock& clock_;
   double start_;
   std::atomic<std::int64_t> done_{0}, total_;
+  std::atomic<double> next_{0};  // seconds since the start at which the line is due again
   std::atomic<bool> shown_{false};
   LiveLine line_;
 };

@@ -1,0 +1,70 @@
+#include "lathe/base/explain.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "lathe/app/cli/verb.h"
+#include "lathe/base/error.h"
+#include "lathe/base/json.h"
+#if __has_include("lathe/life/recipes/pretrain.h")
+#include "lathe/life/recipes/pretrain.h"
+#endif
+
+namespace lathe::cli {
+namespace {
+
+#if __has_include("lathe/life/recipes/pretrain.h")
+using Config = recipes::PretrainConfig;  // what `lathe train` reads
+#else
+struct Config {
+  std::int64_t seed = 0;
+  void fields(Fields& f) { f("seed", seed, "of every random draw"); }
+};
+#endif
+
+Tree row(const KeyInfo& key) {
+  Tree tree = Tree::table();
+  tree.add("key", Tree::of(key.path));
+  tree.add("type", Tree::of(key.type));
+  tree.add("help", Tree::of(key.help));
+  if (!key.default_text.empty()) tree.add("default", Tree::of(key.default_text));
+  const std::string allowed = describe(key.constraint);
+  if (!allowed.empty()) tree.add("allowed", Tree::of(allowed));
+  return tree;
+}
+
+/// The key itself and, for a table, all that it holds.
+Tree rows(const FieldsOf& fields, const std::string& wanted) {
+  Tree list;
+  list.kind = Tree::Kind::array;
+  for (const KeyInfo& key : list_keys(fields)) {
+    const bool inside = wanted.empty() || key.path == wanted ||
+                        key.path.starts_with(wanted + ".") || key.path.starts_with(wanted + "[");
+    if (inside) list.items.push_back(row(key));
+  }
+  return list;
+}
+
+}  // namespace
+
+void register_explain(CLI::App& root) {
+  struct Options {
+    std::string key;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* verb = root.add_subcommand("explain", "What a key of a recipe means");
+  verb->add_option("KEY", options->key, "a key or table, for example train.context; none: all");
+  verb->add_flag("--json", options->json, "print JSON");
+  verb->callback([options] {
+    Config config;
+    const std::string text = explain(fields_of(config), options->key);  // refuses unknown keys
+    if (options->json)
+      return fmt::print("{}\n", print_json(rows(fields_of(config), options->key), 2));
+    fmt::print("{}", text);
+  });
+}
+
+}  // namespace lathe::cli
