@@ -1,5 +1,7 @@
 #include "lathe/text/tokenize/unicode.h"
 
+#include <algorithm>
+
 namespace lathe::tokenize {
 namespace {
 
@@ -49,6 +51,19 @@ std::size_t invalid_prefix(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size() && valid_char_size(text.substr(i)) == 0) ++i;
   return i;
+}
+
+std::size_t unfinished_suffix(std::string_view text) {
+  static constexpr std::string_view kEndings[] = {"\x80\x80\x80", "\xBF\xBF\xBF"};
+  for (std::size_t n = std::min<std::size_t>(3, text.size()); n > 0; --n) {
+    const std::string_view tail = text.substr(text.size() - n);
+    if (continues(static_cast<unsigned char>(tail[0])) || valid_char_size(tail) != 0) continue;
+    for (const std::string_view ending : kEndings) {
+      for (std::size_t more = 1; more <= 3; ++more)
+        if (valid_char_size(std::string(tail) += ending.substr(0, more)) == n + more) return n;
+    }
+  }
+  return 0;
 }
 
 void append_utf8(CodePoint c, std::string& out) {

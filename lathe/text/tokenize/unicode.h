@@ -30,35 +30,42 @@ namespace tables {
 
 /// A set of bits that says which classes a character belongs to.
 enum CharClass : std::uint8_t {
-  kLetter = 1,   // \p{L}
-  kNumber = 2,   // \p{N}
-  kSpace = 4,    // \s
-  kUpper = 8,    // \p{Lu} \p{Lt}
-  kLower = 16,   // \p{Ll}
+  kLetter = 1,     // \p{L}
+  kNumber = 2,     // \p{N}
+  kSpace = 4,      // \s
+  kUpper = 8,      // \p{Lu} \p{Lt}
+  kLower = 16,     // \p{Ll}
   kCaseless = 32,  // \p{Lm} \p{Lo} \p{M}
-  kNewline = 64  // \r \n
+  kNewline = 64    // \r \n
 };
 
 namespace detail {
 constexpr std::uint8_t class_of(tables::Category category) {
   using namespace tables;
   switch (category) {
-    case kLl: return kLetter | kLower;
+    case kLl:
+      return kLetter | kLower;
     case kLu:
-    case kLt: return kLetter | kUpper;
+    case kLt:
+      return kLetter | kUpper;
     case kLm:
-    case kLo: return kLetter | kCaseless;
+    case kLo:
+      return kLetter | kCaseless;
     case kMc:
     case kMe:
-    case kMn: return kCaseless;
+    case kMn:
+      return kCaseless;
     case kNd:
     case kNl:
-    case kNo: return kNumber;
+    case kNo:
+      return kNumber;
     case kZl:
     case kZp:
     case kZs:
-    case kControlSpace: return kSpace;
-    default: return 0;
+    case kControlSpace:
+      return kSpace;
+    default:
+      return 0;
   }
 }
 
@@ -114,6 +121,9 @@ std::size_t valid_prefix(std::string_view text);
 
 /// Length of the longest prefix in which no character is valid UTF-8.
 std::size_t invalid_prefix(std::string_view text);
+
+/// Bytes at the end of `text` (at most three) that more bytes could complete to a character.
+std::size_t unfinished_suffix(std::string_view text);
 
 /// Appends the character. c < 0x110000.
 void append_utf8(CodePoint c, std::string& out);

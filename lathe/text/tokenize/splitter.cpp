@@ -1,0 +1,162 @@
+#include "lathe/text/tokenize/splitter.h"
+
+#include "lathe/text/tokenize/scan.h"
+
+namespace lathe::tokenize {
+namespace {
+
+constexpr char kGpt2[] =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr char kGpt2Short[] =
+    R"('(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr char kGpt4[] =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr char kQwen2[] =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr char kO200k[] =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
+class WholeSplitter final : public Splitter {
+ public:
+  void split(std::string_view text, SpanSink& sink) const override {
+    if (!text.empty()) sink.add(0, text.size());
+    sink.flush();
+  }
+};
+
+bool is_digit(CodePoint c) {
+  if (char_class(c) & kNumber) return true;
+  for (const CodeRange range : tables::kExtraDigitRanges)
+    if (c >= range.first && c <= range.last) return true;
+  return false;
+}
+
+class DigitsSplitter final : public Splitter {
+ public:
+  explicit DigitsSplitter(bool individual) : individual_(individual) {}
+
+  void split(std::string_view text, SpanSink& sink) const override {
+    std::size_t begin = 0;
+    bool in_digits = false;
+    for (std::size_t p = 0; p < text.size();) {
+      const Decoded c = decode_valid(text.data() + p);
+      const bool digit = is_digit(c.code);
+      if (p > begin && (digit != in_digits || (digit && individual_))) {
+        sink.add(begin, p);
+        begin = p;
+      }
+      in_digits = digit;
+      p += c.size;
+    }
+    if (begin < text.size()) sink.add(begin, text.size());
+    sink.flush();
+  }
+
+ private:
+  bool individual_;
+};
+
+/// Cuts each piece again and passes the parts on with their place in the whole text.
+class Recut final : public SpanSink {
+ public:
+  Recut(std::string_view text, const Splitter& next, SpanSink& out)
+      : text_(text), next_(next), out_(out) {}
+
+ protected:
+  void take(std::span<const Span> spans) override {
+    for (const Span span : spans) {
+      Shift shift(out_, span.begin);
+      next_.split(text_.substr(span.begin, span.end - span.begin), shift);
+    }
+  }
+
+ private:
+  class Shift final : public SpanSink {
+   public:
+    Shift(SpanSink& out, std::size_t by) : out_(out), by_(by) {}
+
+   protected:
+    void take(std::span<const Span> spans) override {
+      for (const Span span : spans) out_.add(span.begin + by_, span.end + by_);
+    }
+
+   private:
+    SpanSink& out_;
+    std::size_t by_;
+  };
+
+  std::string_view text_;
+  const Splitter& next_;
+  SpanSink& out_;
+};
+
+class Chain final : public Splitter {
+ public:
+  Chain(std::unique_ptr<Splitter> first, std::unique_ptr<Splitter> rest)
+      : first_(std::move(first)), rest_(std::move(rest)) {}
+
+  void split(std::string_view text, SpanSink& sink) const override {
+    Recut recut(text, *rest_, sink);
+    first_->split(text, recut);
+    sink.flush();
+  }
+
+ private:
+  std::unique_ptr<Splitter> first_, rest_;
+};
+
+class Collect final : public SpanSink {
+ public:
+  explicit Collect(std::string_view text) : text_(text) {}
+  std::vector<std::string> pieces;
+
+ protected:
+  void take(std::span<const Span> spans) override {
+    for (const Span s : spans) pieces.emplace_back(text_.substr(s.begin, s.end - s.begin));
+  }
+
+ private:
+  std::string_view text_;
+};
+
+}  // namespace
+
+std::unique_ptr<Splitter> make_digits_splitter(bool individual) {
+  return std::make_unique<DigitsSplitter>(individual);
+}
+
+std::unique_ptr<Splitter> make_whole_splitter() { return std::make_unique<WholeSplitter>(); }
+
+std::unique_ptr<Splitter> make_chain(std::vector<std::unique_ptr<Splitter>> parts) {
+  if (parts.empty()) return make_whole_splitter();
+  std::unique_ptr<Splitter> chain = std::move(parts.back());
+  for (std::size_t i = parts.size() - 1; i-- > 0;)
+    chain = std::make_unique<Chain>(std::move(parts[i]), std::move(chain));
+  return chain;
+}
+
+std::unique_ptr<Splitter> make_pattern_splitter(std::string_view pattern, MatchUse use) {
+  // The well-known patterns match everywhere, so there is nothing between their matches.
+  if (use != MatchUse::kRemoveMatches) {
+    if (pattern == kGpt2 || pattern == kGpt2Short) return make_gpt2_splitter();
+    if (pattern == kGpt4) return make_gpt4_splitter(3);
+    if (pattern == kQwen2) return make_gpt4_splitter(1);
+    if (pattern == kO200k) return make_o200k_splitter();
+  }
+  return make_regex_splitter(pattern, use);
+}
+
+const char* well_known_pattern(std::string_view name) {
+  if (name == "gpt2") return kGpt2;
+  if (name == "gpt4") return kGpt4;
+  if (name == "o200k") return kO200k;
+  return nullptr;
+}
+
+std::vector<std::string> pieces_of(const Splitter& splitter, std::string_view text) {
+  Collect collect(text);
+  splitter.split(text, collect);
+  return std::move(collect.pieces);
+}
+
+}  // namespace lathe::tokenize

@@ -1,0 +1,96 @@
+// Pre-tokenisers: cut a text into the pieces inside which byte pairs may be merged.
+//
+// The patterns of GPT-2, GPT-4 (cl100k; Llama 3 and Qwen use it too) and GPT-4o (o200k) are written
+// by hand, one file each; every other regular expression goes through PCRE2 (split_regex.cpp).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lathe::tokenize {
+
+/// Bytes [begin, end) of a text.
+struct Span {
+  std::size_t begin, end;
+};
+
+/// Receives the pieces of a text, in order, in batches.
+class SpanSink {
+ public:
+  virtual ~SpanSink() = default;
+
+  void add(std::size_t begin, std::size_t end) {
+    if (count_ == spans_.size()) flush();
+    spans_[count_++] = {begin, end};
+  }
+  void flush() {
+    const std::size_t count = count_;
+    count_ = 0;
+    if (count != 0) take({spans_.data(), count});
+  }
+
+ protected:
+  virtual void take(std::span<const Span> spans) = 0;
+
+ private:
+  std::size_t count_ = 0;
+  std::array<Span, 256> spans_;
+};
+
+/// Stateless; every function may be called from any thread.
+class Splitter {
+ public:
+  virtual ~Splitter() = default;
+
+  /// Adds the pieces of `text`, which is valid UTF-8, to `sink` and flushes it.
+  /// Throws kInvalidArgument where a regular expression gives up.
+  virtual void split(std::string_view text, SpanSink& sink) const = 0;
+};
+
+/// ('s|'t|...)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+std::unique_ptr<Splitter> make_gpt2_splitter();
+
+/// The pattern of cl100k; `digits` is the longest piece of digits (3, or 1 as Qwen has it).
+std::unique_ptr<Splitter> make_gpt4_splitter(int digits = 3);
+
+/// The pattern of o200k.
+std::unique_ptr<Splitter> make_o200k_splitter();
+
+/// Digits apart from the rest: each alone (individual), or each run of them.
+std::unique_ptr<Splitter> make_digits_splitter(bool individual);
+
+/// The whole text as one piece.
+std::unique_ptr<Splitter> make_whole_splitter();
+
+/// What becomes of matches of a regular expression and of the text between them.
+enum class MatchUse {
+  kIsolated,         // both are pieces
+  kRemoveMatches,    // the text between them is the pieces
+  kKeepMatchesOnly,  // matches are the pieces
+};
+
+/// A hand-written splitter where the pattern is a well-known one, PCRE2 otherwise.
+/// Throws kInvalidArgument for a pattern that is not a regular expression, kUnsupported for parts
+/// that Oniguruma and PCRE2 do not read alike.
+std::unique_ptr<Splitter> make_pattern_splitter(std::string_view pattern,
+                                                MatchUse use = MatchUse::kIsolated);
+
+/// PCRE2 always; what make_pattern_splitter's well-known splitters are compared with.
+std::unique_ptr<Splitter> make_regex_splitter(std::string_view pattern,
+                                              MatchUse use = MatchUse::kIsolated);
+
+/// Each splitter cuts the pieces of the one before it.
+std::unique_ptr<Splitter> make_chain(std::vector<std::unique_ptr<Splitter>> parts);
+
+/// The patterns behind the names "gpt2", "gpt4" and "o200k"; nullptr for other names.
+const char* well_known_pattern(std::string_view name);
+
+/// The pieces of `text` as a list, for tests and tools.
+std::vector<std::string> pieces_of(const Splitter& splitter, std::string_view text);
+
+}  // namespace lathe::tokenize
