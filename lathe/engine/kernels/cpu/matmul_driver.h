@@ -1,0 +1,257 @@
+// Walks a product through its plan: chunks in parallel; in a chunk ranges of k ascending, so that
+// every sum stays one chain; in a range tiles.
+#pragma once
+
+#include "lathe/engine/kernels/cpu/matmul_pack.h"
+#include "lathe/engine/kernels/cpu/matmul_plan.h"
+#include "lathe/engine/kernels/matmul.h"
+
+namespace lathe::kernels::LATHE_ISA {
+
+/// A matrix of a batch: strides in elements.
+struct Matrix {
+  char* data;
+  std::int64_t rows, columns;
+  std::ptrdiff_t batch, row, column;
+  bool bf16;
+
+  char* at(std::int64_t b, std::int64_t r, std::int64_t c) const {
+    return data + (b * batch + r * row + c * column) * (bf16 ? 2 : 4);
+  }
+};
+
+inline Matrix matrix_of(const View& v) {
+  const int r = v.rank;
+  return {v.as<char>(),     v.dims[r - 2],    v.dims[r - 1],         r == 3 ? v.strides[0] : 0,
+          v.strides[r - 2], v.strides[r - 1], v.dtype == DType::bf16};
+}
+
+/// True where stepping by `bytes` meets so few sets of a first-level cache that the rows of a tile
+/// push each other out.
+inline bool rows_collide(std::ptrdiff_t bytes) { return bytes % 2048 == 0; }
+
+template <typename Mode>
+class Product {
+ public:
+  explicit Product(const MatmulArgs& args)
+      : args_(args), a_(matrix_of(args.a)), b_(matrix_of(args.b)), c_(matrix_of(args.c)) {
+    count_k_ = a_.columns;
+    batch_ = args.c.rank == 3 ? args.c.dims[0] : 1;
+    merge_batch();
+    problem_ = {batch_,     c_.rows,    c_.columns, Mode::kPairs ? ceil_div(count_k_, 2) : count_k_,
+                access_a(), access_b(), c_.bf16};
+    plan_ = make_plan(problem_);
+  }
+
+  std::int64_t workspace_bytes() const { return plan_.thread_bytes() * thread_count(); }
+
+  void run() const {
+    parallel_for(plan_.chunks, plan_.chunks_a_task, [this](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t chunk = begin; chunk < end; ++chunk) run_chunk(chunk);
+    });
+  }
+
+ private:
+  /// The buffers of one thread.
+  struct Buffers {
+    Word *b, *a;
+    float *bias, *partial;
+  };
+
+  /// What a chunk covers.
+  struct Chunk {
+    std::int64_t batch, row, rows, column, columns;
+    Buffers buffers;
+  };
+
+  /// A range of k inside a chunk, and where its b is.
+  struct Range {
+    std::int64_t begin, words;
+    const Word* b;
+    std::ptrdiff_t panel;  // words from one panel of b to the next
+  };
+
+  /// Rows of a ready for tiles.
+  struct Rows {
+    const Word* data;
+    std::ptrdiff_t row, k;
+    std::ptrdiff_t tile;  // words from one tile to the next
+  };
+
+  /// A batch that is only more rows of a and c becomes rows.
+  void merge_batch() {
+    const bool one_b = batch_ <= 1 || b_.batch == 0;
+    const bool a_rows = a_.batch == a_.rows * a_.row, c_rows = c_.batch == c_.rows * c_.row;
+    if (batch_ == 0 || !(batch_ == 1 || (one_b && a_rows && c_rows))) return;
+    a_.rows *= batch_;
+    c_.rows *= batch_;
+    batch_ = 1;
+  }
+
+  Access access_a() const {
+    const std::ptrdiff_t row_bytes = a_.row * (a_.bf16 ? 2 : 4);
+    if (a_.column == 1) {
+      const bool even = count_k_ % 2 == 0 && a_.row % 2 == 0;
+      const bool words_lie_ready = a_.bf16 == Mode::kPairs && (even || !Mode::kPairs);
+      return words_lie_ready && !rows_collide(row_bytes) ? Access::in_place : Access::copy;
+    }
+    return a_.row == 1 ? Access::side_by_side : Access::plain;
+  }
+
+  Access access_b() const {
+    if (args_.b_panels != nullptr) return b_.bf16 == Mode::kPairs ? Access::in_place : Access::copy;
+    if (b_.row == 1) return Access::transpose;
+    return b_.column == 1 ? Access::side_by_side : Access::plain;
+  }
+
+  Chunk chunk_at(std::int64_t index) const {
+    Chunk chunk;
+    const std::int64_t block = index % plan_.blocks, strip = index / plan_.blocks % plan_.strips;
+    chunk.batch = index / (plan_.blocks * plan_.strips);
+    chunk.row = block * plan_.block_rows;
+    chunk.rows = std::min(plan_.block_rows, c_.rows - chunk.row);
+    chunk.column = strip * plan_.strip_panels * kLanes;
+    chunk.columns = std::min(plan_.strip_panels * kLanes, c_.columns - chunk.column);
+    char* at = static_cast<char*>(args_.workspace) + plan_.thread_bytes() * thread_index();
+    const auto take = [&at](std::int64_t bytes) {
+      char* taken = at;
+      at += bytes;
+      return taken;
+    };
+    chunk.buffers.b = reinterpret_cast<Word*>(take(plan_.b_bytes));
+    chunk.buffers.a = reinterpret_cast<Word*>(take(plan_.a_bytes));
+    chunk.buffers.bias = reinterpret_cast<float*>(take(plan_.bias_bytes));
+    chunk.buffers.partial = reinterpret_cast<float*>(take(plan_.partial_bytes));
+    return chunk;
+  }
+
+  void run_chunk(std::int64_t index) const {
+    const Chunk chunk = chunk_at(index);
+    if (!args_.bias.empty()) gather_bias(chunk);
+    for (std::int64_t i = 0; i < plan_.ranges; ++i) {
+      Range range;
+      range.begin = i * plan_.range;
+      range.words = std::min(plan_.range, problem_.words - range.begin);
+      prepare_b(chunk, range);
+      for (std::int64_t r = 0; r < chunk.rows; r += plan_.group_rows)
+        run_rows(chunk, range, r, std::min(plan_.group_rows, chunk.rows - r));
+    }
+  }
+
+  void gather_bias(const Chunk& chunk) const {
+    const View& bias = args_.bias;
+    for (std::int64_t n = 0; n < round_up(chunk.columns, kLanes); ++n) {
+      const std::int64_t at = (chunk.column + n) * bias.strides[0];
+      float x = 0.0f;
+      if (n < chunk.columns)
+        x = bias.dtype == DType::bf16 ? to_f32(bias.as<bf16_t>()[at]) : bias.as<float>()[at];
+      chunk.buffers.bias[n] = x;
+    }
+  }
+
+  void prepare_b(const Chunk& chunk, Range& range) const {
+    const std::int64_t first = chunk.column / kLanes, panels = ceil_div(chunk.columns, kLanes);
+    if (problem_.b == Access::in_place) {
+      range.panel = problem_.words * kLanes;
+      range.b =
+          static_cast<const Word*>(args_.b_panels) + first * range.panel + range.begin * kLanes;
+      return;
+    }
+    range.panel = range.words * kLanes;
+    range.b = chunk.buffers.b;
+    for (std::int64_t p = 0; p < panels; ++p) {
+      Word* to = chunk.buffers.b + p * range.panel;
+      if (args_.b_panels != nullptr) {
+        widen_panel(first + p, range, to);
+        continue;
+      }
+      const std::int64_t n = chunk.column + p * kLanes;
+      const Operand x{b_.at(chunk.batch, 0, n), b_.column, b_.row, b_.bf16, count_k_};
+      const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, c_.columns - n));
+      pack_panel<Mode>(x, range.begin, range.words, lanes, to);
+    }
+  }
+
+  /// Panels of bf16 pairs, widened to f32.
+  void widen_panel(std::int64_t panel, const Range& range, Word* to) const {
+    const char* pairs = static_cast<const char*>(args_.b_panels) +
+                        (panel * ceil_div(count_k_, 2) + range.begin / 2) * kLanes * 4;
+    for (std::int64_t k = 0; k < range.words; ++k) {
+      for (int half = 0; half < kLanes; half += 8) {
+        const __m256 x = load_words(pairs + (k / 2 * kLanes + half) * 4);
+        _mm256_storeu_ps(reinterpret_cast<float*>(to + k * kLanes + half),
+                         k % 2 == 0 ? even_of(x) : odd_of(x));
+      }
+    }
+  }
+
+  Rows prepare_a(const Chunk& chunk, const Range& range, std::int64_t r, std::int64_t rows) const {
+    char* data = a_.at(chunk.batch, chunk.row + r, 0);
+    if (problem_.a == Access::in_place) {
+      const std::ptrdiff_t row = Mode::kPairs ? a_.row / 2 : a_.row;
+      return {reinterpret_cast<Word*>(data) + range.begin, row, 1, row * kTileRows};
+    }
+    const Operand x{data, a_.row, a_.column, a_.bf16, count_k_};
+    Word* to = chunk.buffers.a;
+    if (problem_.a == Access::side_by_side) {
+      pack_side_by_side<Mode>(x, range.begin, range.words, static_cast<int>(rows), to);
+      return {to, 1, kGroupLanes, range.words * kGroupLanes};
+    }
+    const std::ptrdiff_t row = round_up(plan_.range, kLanes) + kLanes;
+    copy_rows<Mode>(x, range.begin, range.words, static_cast<int>(rows), to, row);
+    return {to, row, 1, row * kTileRows};
+  }
+
+  /// The part of a tile that does not depend on its place.
+  Tile tile_of(const Range& range, const Rows& rows) const {
+    Tile t = {};
+    t.a_row = rows.row;
+    t.a_k = rows.k;
+    t.b_panel = range.panel;
+    t.words = range.words;
+    t.resume = range.begin > 0 || args_.accumulate;
+    t.finish = range.begin + range.words == problem_.words;
+    t.partial_row = plan_.partial_bytes > 0 ? plan_.strip_panels * kLanes : c_.row;
+    t.out_row = c_.row;
+    t.out_bf16 = c_.bf16;
+    return t;
+  }
+
+  float* partial_at(const Chunk& chunk, std::int64_t row, std::int64_t column) const {
+    if (plan_.partial_bytes > 0)
+      return chunk.buffers.partial + row * plan_.strip_panels * kLanes + column;
+    if (c_.bf16) return nullptr;  // one range: nothing to keep
+    return reinterpret_cast<float*>(c_.at(chunk.batch, chunk.row + row, chunk.column + column));
+  }
+
+  /// Rows [first, first + count) of the chunk over one range of k.
+  void run_rows(const Chunk& chunk, const Range& range, std::int64_t first,
+                std::int64_t count) const {
+    const Rows a = prepare_a(chunk, range, first, count);
+    Tile t = tile_of(range, a);
+    constexpr std::int64_t kWidth = kTileVectors * kLanes;
+    for (std::int64_t r = 0; r < count; r += kTileRows) {
+      const int rows = static_cast<int>(std::min<std::int64_t>(kTileRows, count - r));
+      t.a = a.data + r / kTileRows * a.tile;
+      for (std::int64_t n = 0; n < chunk.columns; n += kWidth) {
+        t.columns = static_cast<int>(std::min(kWidth, chunk.columns - n));
+        t.b = range.b + n / kLanes * range.panel;
+        t.partial = partial_at(chunk, first + r, n);
+        t.out = c_.at(chunk.batch, chunk.row + first + r, chunk.column + n);
+        t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
+        const bool more = t.resume && n + kWidth < chunk.columns;
+        t.next_partial = more ? t.partial + kWidth : nullptr;
+        const int vectors = static_cast<int>(ceil_div(t.columns, kLanes));
+        tile_for<Mode>(rows, vectors, a.k == 1)(t);
+      }
+    }
+  }
+
+  const MatmulArgs& args_;
+  Matrix a_, b_, c_;
+  std::int64_t count_k_, batch_;
+  Problem problem_;
+  Plan plan_;
+};
+
+}  // namespace lathe::kernels::LATHE_ISA

@@ -1,0 +1,207 @@
+// Packing for the matrix product: from operands with any strides into words (matmul_tile.h).
+//
+// An operand is a set of lanes (rows of a, columns of b), each a sequence over k. b is packed as
+// panels [words][16]; a is read in place where it can be, else copied lane by lane, or packed as
+// [words][8] where its lanes lie side by side.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "lathe/engine/kernels/cpu/matmul_tile.h"
+
+namespace lathe::kernels::LATHE_ISA {
+
+/// Where the elements lie; strides in elements.
+struct Operand {
+  const char* data;
+  std::ptrdiff_t lane, k;
+  bool bf16;
+  std::int64_t count_k;  // elements, for the odd pair at the end
+
+  const char* at(std::ptrdiff_t l, std::ptrdiff_t i) const {
+    return data + (l * lane + i * k) * (bf16 ? 2 : 4);
+  }
+};
+
+constexpr int kGroupLanes = 8;  // width of a packed tile of a
+static_assert(kGroupLanes >= kTileRows);
+
+inline std::uint32_t read_half(const char* p) {
+  std::uint16_t half;
+  std::memcpy(&half, p, 2);
+  return half;
+}
+
+/// Word w of lane l, element by element.
+template <typename Mode>
+inline std::uint32_t read_word(const Operand& x, std::int64_t l, std::int64_t w) {
+  if constexpr (Mode::kPairs) {
+    const std::uint32_t even = read_half(x.at(l, 2 * w));
+    return 2 * w + 1 < x.count_k ? even | read_half(x.at(l, 2 * w + 1)) << 16 : even;
+  } else {
+    if (x.bf16) return read_half(x.at(l, w)) << 16;
+    std::uint32_t word;
+    std::memcpy(&word, x.at(l, w), 4);
+    return word;
+  }
+}
+
+/// dst[w * width + lane] for w in [0, words), lane in [0, lanes); the other lanes become zero.
+template <typename Mode>
+inline void pack_plain(const Operand& x, std::int64_t w0, std::int64_t words, int lanes, int width,
+                       Word* dst) {
+  for (std::int64_t w = 0; w < words; ++w) {
+    for (int l = 0; l < width; ++l) {
+      const std::uint32_t word = l < lanes ? read_word<Mode>(x, l, w0 + w) : 0;
+      std::memcpy(dst + w * width + l, &word, 4);
+    }
+  }
+}
+
+inline __m256 load_words(const char* p) {
+  return _mm256_loadu_ps(reinterpret_cast<const float*>(p));
+}
+
+/// Transposes 8 rows of 8 words, `row` bytes apart, into dst[8][16] at a lane offset of 0 or 8.
+inline void transpose_8x8(const char* p, std::ptrdiff_t row, __m256 (&out)[8]) {
+  // Halves of rows i and i+4 side by side, so that the rest stays inside 128-bit lanes.
+  __m256 low[4], high[4];
+  for (int i = 0; i < 4; ++i) {
+    const auto* top = reinterpret_cast<const float*>(p + i * row);
+    const auto* bottom = reinterpret_cast<const float*>(p + (i + 4) * row);
+    low[i] =
+        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top)), _mm_loadu_ps(bottom), 1);
+    high[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top + 4)),
+                                   _mm_loadu_ps(bottom + 4), 1);
+  }
+  const auto four = [](const __m256(&in)[4], __m256* to) {
+    const __m256 a = _mm256_unpacklo_ps(in[0], in[1]), b = _mm256_unpackhi_ps(in[0], in[1]);
+    const __m256 c = _mm256_unpacklo_ps(in[2], in[3]), d = _mm256_unpackhi_ps(in[2], in[3]);
+    to[0] = _mm256_shuffle_ps(a, c, 0x44);
+    to[1] = _mm256_shuffle_ps(a, c, 0xEE);
+    to[2] = _mm256_shuffle_ps(b, d, 0x44);
+    to[3] = _mm256_shuffle_ps(b, d, 0xEE);
+  };
+  four(low, out);
+  four(high, out + 4);
+}
+
+/// Both halves of bf16 pairs, widened: even k first.
+inline __m256 even_of(__m256 pairs) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(pairs), 16));
+}
+inline __m256 odd_of(__m256 pairs) {
+  return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32(-0x10000)));
+}
+
+/// Eight lanes whose k are adjacent: blocks of eight 32-bit words, transposed. Returns the number
+/// of words written (a multiple of 8 or 16); the caller packs the rest plainly.
+template <typename Mode>
+inline std::int64_t pack_adjacent_k(const Operand& x, std::int64_t w0, std::int64_t words,
+                                    Word* dst) {
+  const bool widen = !Mode::kPairs && x.bf16;
+  const std::ptrdiff_t row = x.lane * (x.bf16 ? 2 : 4);
+  const std::int64_t source_words = widen ? words / 2 : words;
+  const char* p = x.at(0, Mode::kPairs ? 2 * w0 : w0);
+  std::int64_t whole = source_words / 8 * 8;
+  if (Mode::kPairs && 2 * (w0 + whole) > x.count_k) whole -= 8;  // the padded pair is in there
+  for (std::int64_t w = 0; w < whole; w += 8) {
+    __m256 block[8];
+    transpose_8x8(p + 4 * w, row, block);
+    for (int i = 0; i < 8; ++i) {
+      if (widen) {
+        auto* to = reinterpret_cast<float*>(dst + 2 * (w + i) * kLanes);
+        _mm256_storeu_ps(to, even_of(block[i]));
+        _mm256_storeu_ps(to + kLanes, odd_of(block[i]));
+      } else {
+        _mm256_storeu_ps(reinterpret_cast<float*>(dst + (w + i) * kLanes), block[i]);
+      }
+    }
+  }
+  return widen ? 2 * whole : whole;
+}
+
+/// Eight adjacent lanes of word w.
+template <typename Mode>
+inline __m256 read_eight_lanes(const Operand& x, std::int64_t w) {
+  if constexpr (Mode::kPairs) {
+    const auto* even = reinterpret_cast<const __m128i*>(x.at(0, 2 * w));
+    const auto* odd = reinterpret_cast<const __m128i*>(x.at(0, 2 * w + 1));
+    const __m128i a = _mm_loadu_si128(even);
+    const __m128i b = 2 * w + 1 < x.count_k ? _mm_loadu_si128(odd) : _mm_setzero_si128();
+    const __m128i low = _mm_unpacklo_epi16(a, b), high = _mm_unpackhi_epi16(a, b);
+    return _mm256_castsi256_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1));
+  } else if (x.bf16) {
+    const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x.at(0, w)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+  } else {
+    return load_words(x.at(0, w));
+  }
+}
+
+/// The operand from lane l on.
+inline Operand from_lane(Operand x, std::int64_t l) {
+  x.data = x.at(l, 0);
+  return x;
+}
+
+/// One panel of b: dst[words][16] from lanes [0, lanes) of x, zeros beyond.
+template <typename Mode>
+inline void pack_panel(const Operand& x, std::int64_t w0, std::int64_t words, int lanes,
+                       Word* dst) {
+  if (lanes == kLanes && x.k == 1) {
+    const std::int64_t done = pack_adjacent_k<Mode>(x, w0, words, dst);
+    pack_adjacent_k<Mode>(from_lane(x, 8), w0, words, dst + 8);
+    pack_plain<Mode>(x, w0 + done, words - done, kLanes, kLanes, dst + done * kLanes);
+  } else if (lanes == kLanes && x.lane == 1) {
+    const Operand upper = from_lane(x, 8);
+    for (std::int64_t w = 0; w < words; ++w) {
+      auto* to = reinterpret_cast<float*>(dst + w * kLanes);
+      _mm256_storeu_ps(to, read_eight_lanes<Mode>(x, w0 + w));
+      _mm256_storeu_ps(to + 8, read_eight_lanes<Mode>(upper, w0 + w));
+    }
+  } else {
+    pack_plain<Mode>(x, w0, words, lanes, kLanes, dst);
+  }
+}
+
+/// Rows of a, in tiles of kTileRows, as [tile][words][8]: for lanes that lie side by side.
+template <typename Mode>
+inline void pack_side_by_side(const Operand& x, std::int64_t w0, std::int64_t words, int rows,
+                              Word* dst) {
+  const int whole = rows < kGroupLanes ? 0 : (rows - kGroupLanes) / kTileRows + 1;
+  for (std::int64_t w = 0; w < words; ++w) {
+    for (int tile = 0; tile < whole; ++tile) {
+      auto* to = reinterpret_cast<float*>(dst + (tile * words + w) * kGroupLanes);
+      _mm256_storeu_ps(to, read_eight_lanes<Mode>(from_lane(x, tile * kTileRows), w0 + w));
+    }
+  }
+  for (int r = whole * kTileRows; r < rows; r += kTileRows)
+    pack_plain<Mode>(from_lane(x, r), w0, words, std::min(kTileRows, rows - r), kGroupLanes,
+                     dst + r / kTileRows * words * kGroupLanes);
+}
+
+/// Rows of a, one after the other, `row` words apart.
+template <typename Mode>
+inline void copy_rows(const Operand& x, std::int64_t w0, std::int64_t words, int rows, Word* dst,
+                      std::ptrdiff_t row) {
+  for (int r = 0; r < rows; ++r) {
+    Word* to = dst + r * row;
+    std::int64_t w = 0;
+    if (x.k == 1 && Mode::kPairs == x.bf16) {
+      w = Mode::kPairs ? std::min(words, x.count_k / 2 - w0) : words;
+      std::memcpy(to, x.at(r, Mode::kPairs ? 2 * w0 : w0), static_cast<std::size_t>(4 * w));
+    } else if (x.k == 1) {
+      const auto* from = reinterpret_cast<const bf16_t*>(x.at(r, w0));
+      for (; w + kLanes <= words; w += kLanes)
+        store(reinterpret_cast<float*>(to + w), widen(from + w));
+    }
+    for (; w < words; ++w) {
+      const std::uint32_t word = read_word<Mode>(x, r, w0 + w);
+      std::memcpy(to + w, &word, 4);
+    }
+  }
+}
+
+}  // namespace lathe::kernels::LATHE_ISA

@@ -1,0 +1,181 @@
+// The register tile of the matrix product: R rows by V vectors of 16 columns, over a range of k.
+//
+// Everything after packing is counted in 32-bit words: one f32, or one pair of bf16 (k, k+1). The
+// two differ only in the multiply (Mode::mul_add), so tiles and blocking are written once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lathe/engine/kernels/cpu/vec.h"
+
+namespace lathe::kernels::LATHE_ISA {
+
+/// A word in memory, whatever it holds and however it is aligned.
+using Word = float __attribute__((may_alias, aligned(2)));
+
+/// One f32 a word.
+struct F32Words {
+  static constexpr bool kPairs = false;
+  static F32x16 mul_add(F32x16 a, F32x16 b, F32x16 sum) { return fma(a, b, sum); }
+};
+
+#if defined(__AVX512F__)
+constexpr int kTileRows = 8, kTileVectors = 3;  // 24 sums, 3 of b, 1 of a: 28 of 32 registers
+#else
+constexpr int kTileRows = 6, kTileVectors = 1;  // 12 sums, 2 of b, 1 of a: 15 of 16 registers
+#endif
+constexpr int kLanes = 16;
+
+/// What one tile reads and writes. Offsets and strides in words, those of `out` in elements.
+struct Tile {
+  const Word* a;
+  std::ptrdiff_t a_row, a_k;  // a[i * a_row + k * a_k]; one of the strides is 1
+  const Word* b;              // b[v * b_panel + k * 16 + lane]
+  std::ptrdiff_t b_panel;
+  std::int64_t words;  // length of the range of k
+  float* partial;      // sums so far, and their destination unless `finish`
+  std::ptrdiff_t partial_row;
+  bool resume;  // go on from *partial instead of 0
+  bool finish;  // the last range of k: add bias, store to out
+  void* out;
+  std::ptrdiff_t out_row;
+  bool out_bf16;
+  const float* bias;          // or null; readable up to the next multiple of 16
+  int columns;                // 1 .. 16 V
+  const float* next_partial;  // prefetched while this tile runs, or null
+};
+
+template <int R, int V>
+struct Sums {
+  F32x16 at[R][V];
+};
+
+template <int R, int V>
+inline void start(const Tile& t, Sums<R, V>& s) {
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      if (!t.resume) {
+        s.at[i][v] = zero();
+        continue;
+      }
+      const float* p = t.partial + i * t.partial_row + v * kLanes;
+      const int left = t.columns - v * kLanes;
+      s.at[i][v] = left >= kLanes ? load(p) : load_first(p, left);
+    }
+  }
+}
+
+template <typename T>
+inline void store_columns(T* p, F32x16 x, int left) {
+  if (left >= kLanes) {
+    store(p, x);
+  } else {
+    store_first(p, x, left);
+  }
+}
+
+template <int R, int V>
+inline void finish(const Tile& t, Sums<R, V>& s) {
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      const int left = t.columns - v * kLanes;
+      F32x16 x = s.at[i][v];
+      if (!t.finish) {
+        store_columns(t.partial + i * t.partial_row + v * kLanes, x, left);
+        continue;
+      }
+      if (t.bias != nullptr) x = x + load(t.bias + v * kLanes);
+      const std::ptrdiff_t at = i * t.out_row + v * kLanes;
+      if (t.out_bf16) {
+        store_columns(static_cast<bf16_t*>(t.out) + at, x, left);
+      } else {
+        store_columns(static_cast<float*>(t.out) + at, x, left);
+      }
+    }
+  }
+}
+
+/// One step of k for every sum of the tile.
+template <typename Mode, int R, int V>
+inline void step(const Word* a, std::ptrdiff_t a_row, const Word* b, std::ptrdiff_t b_panel,
+                 Sums<R, V>& s) {
+  F32x16 columns[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) columns[v] = load(reinterpret_cast<const float*>(b + v * b_panel));
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+    const F32x16 row = splat(a[i * a_row]);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) s.at[i][v] = Mode::mul_add(row, columns[v], s.at[i][v]);
+  }
+}
+
+inline void prefetch_rows(const float* p, std::ptrdiff_t row, int rows, int vectors) {
+  for (int i = 0; i < rows; ++i)
+    for (int v = 0; v < vectors; ++v)
+      _mm_prefetch(reinterpret_cast<const char*>(p + i * row + v * kLanes), _MM_HINT_T0);
+}
+
+template <typename Mode, int R, int V, bool kRowsOfK>
+void run_tile(const Tile& t) {
+  Sums<R, V> s;
+  start(t, s);
+  if (t.next_partial != nullptr) prefetch_rows(t.next_partial, t.partial_row, R, V);
+  const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : t.a_k;
+  const std::ptrdiff_t b_panel = t.b_panel;
+  const Word *a = t.a, *b = t.b;
+#pragma GCC unroll 4
+  for (std::int64_t k = 0; k < t.words; ++k) {
+    step<Mode, R, V>(a, a_row, b, b_panel, s);
+    a += a_k;
+    b += kLanes;
+  }
+  finish(t, s);
+}
+
+using TileFn = void (*)(const Tile&);
+
+template <typename Mode, int R, int V>
+TileFn tile_of_layout(bool rows_of_k) {
+  return rows_of_k ? run_tile<Mode, R, V, true> : run_tile<Mode, R, V, false>;
+}
+
+template <typename Mode, int R>
+TileFn tile_of_width(int vectors, bool rows_of_k) {
+  if constexpr (kTileVectors >= 3)
+    if (vectors == 3) return tile_of_layout<Mode, R, 3>(rows_of_k);
+  if constexpr (kTileVectors >= 2)
+    if (vectors == 2) return tile_of_layout<Mode, R, 2>(rows_of_k);
+  return tile_of_layout<Mode, R, 1>(rows_of_k);
+}
+
+/// The tile for 1 <= rows <= kTileRows and 1 <= vectors <= kTileVectors.
+template <typename Mode>
+TileFn tile_for(int rows, int vectors, bool rows_of_k) {
+  switch (rows) {
+    case 1:
+      return tile_of_width<Mode, 1>(vectors, rows_of_k);
+    case 2:
+      return tile_of_width<Mode, 2>(vectors, rows_of_k);
+    case 3:
+      return tile_of_width<Mode, 3>(vectors, rows_of_k);
+    case 4:
+      return tile_of_width<Mode, 4>(vectors, rows_of_k);
+    case 5:
+      return tile_of_width<Mode, 5>(vectors, rows_of_k);
+    case 6:
+      return tile_of_width<Mode, 6>(vectors, rows_of_k);
+    case 7:
+      if constexpr (kTileRows >= 7) return tile_of_width<Mode, 7>(vectors, rows_of_k);
+      [[fallthrough]];
+    default:
+      return tile_of_width<Mode, kTileRows>(vectors, rows_of_k);
+  }
+}
+
+}  // namespace lathe::kernels::LATHE_ISA
