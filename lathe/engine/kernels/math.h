@@ -49,6 +49,11 @@ LATHE_INLINE double abs(double a) { return __builtin_fabs(a); }
 LATHE_INLINE double copy_sign(double a, double sign) { return __builtin_copysign(a, sign); }
 LATHE_INLINE double select_less(double a, double b, double x, double y) { return a < b ? x : y; }
 
+LATHE_INLINE double exp(double x) { return std::exp(x); }
+LATHE_INLINE double log(double x) { return std::log(x); }
+LATHE_INLINE double tanh(double x) { return std::tanh(x); }
+LATHE_INLINE double erf(double x) { return std::erf(x); }
+
 /// A constant in the width of V.
 template <typename V>
 LATHE_INLINE V constant(double x) {
@@ -153,10 +158,5 @@ LATHE_INLINE V sigmoid(V x) {
   const V one = constant<V>(1.0f);
   return one / (one + exp(constant<V>(0.0f) - x));
 }
-
-LATHE_INLINE double exp(double x) { return std::exp(x); }
-LATHE_INLINE double log(double x) { return std::log(x); }
-LATHE_INLINE double tanh(double x) { return std::tanh(x); }
-LATHE_INLINE double erf(double x) { return std::erf(x); }
 
 }  // namespace lathe::kernels

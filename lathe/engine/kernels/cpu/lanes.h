@@ -13,6 +13,13 @@
 
 namespace lathe::kernels::LATHE_ISA {
 
+// The scalar overloads of math.h beside the vector ones of vec.h, which would hide them.
+using kernels::abs;
+using kernels::fma;
+using kernels::max;
+using kernels::min;
+using kernels::sqrt;
+
 /// Sixteen lanes, known while compiling: the body of each16 sees this or an int below sixteen.
 using Full = std::integral_constant<int, 16>;
 
@@ -75,6 +82,19 @@ struct Row {
     }
   }
 };
+
+/// body(row, begin, end) for pieces of rows, of kElementGrain elements or a row, on all threads.
+template <typename Body>
+inline void parallel_pieces(std::int64_t rows, std::int64_t columns, Body&& body) {
+  const std::int64_t pieces = (columns + kElementGrain - 1) / kElementGrain;
+  const std::int64_t grain = pieces > 1 ? 1 : row_grain(columns);
+  parallel_for(rows * pieces, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t k = first; k < last; ++k) {
+      const std::int64_t begin = k % pieces * kElementGrain;
+      body(k / pieces, begin, std::min(columns, begin + kElementGrain));
+    }
+  });
+}
 
 /// `next` in the lanes that exist, `lanes` in those past the end of the row: a lane that receives
 /// nothing keeps even the sign of its zero.

@@ -16,7 +16,7 @@ void forward_row(const LayerNormArgs& a, std::int64_t r) {
     const F32x16 d = x.at(i, n) - centre;
     return fma(d, d, s);
   });
-  const float inverse = 1.0f / kernels::sqrt(squares / count + a.eps);
+  const float inverse = 1.0f / sqrt(squares / count + a.eps);
   if (!a.mean.empty()) a.mean.as<float>()[r] = mean;
   if (!a.inverse_std.empty()) a.inverse_std.as<float>()[r] = inverse;
   const F32x16 scale = splat(inverse);

@@ -12,7 +12,7 @@ void forward_row(const RmsNormArgs& a, std::int64_t r) {
     const F32x16 v = x.at(i, n);
     return fma(v, v, s);
   });
-  const float inverse = 1.0f / kernels::sqrt(sum / static_cast<float>(columns) + a.eps);
+  const float inverse = 1.0f / sqrt(sum / static_cast<float>(columns) + a.eps);
   if (!a.inverse_rms.empty()) a.inverse_rms.as<float>()[r] = inverse;
   const F32x16 scale = splat(inverse), offset = splat(a.offset);
   if (weight.present()) {
