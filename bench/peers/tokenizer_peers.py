@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--limit", type=int, default=20_000_000, help="bytes of the file to encode")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="threads of tokenizers in training and batch encoding")
+    parser.add_argument("--only", help="encode with this peer alone: tiktoken or tokenizers")
     parser.add_argument("--rounds", type=int, default=3, help="encode so often, report the median")
     return parser.parse_args()
 
@@ -138,6 +139,8 @@ def encode(options):
         ("tokenizers", tokenizers, options.threads, batch),
     )
     for name, module, threads, run in works:
+        if options.only and options.only != name:
+            continue
         seconds, lists = timed(options.rounds if name == "tiktoken" else 1, run)
         ids = flat_ids(lists)
         if options.ids and name == "tiktoken":

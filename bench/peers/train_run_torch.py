@@ -38,7 +38,9 @@ def build(source, options):
     m = source.manifest
     known = llama_torch.Config.__dataclass_fields__
     config = llama_torch.Config(**{k: v for k, v in m["config"].items() if k in known})
-    model = llama_torch.Llama(config, m["width"], written_out=options.attention == "written-out")
+    splits = [s for s in (source.train, source.valid) if s is not None]
+    positions = 1 + max(int(s.arrays["positions"].max()) for s in splits)
+    model = llama_torch.Llama(config, positions, written_out=options.attention == "written-out")
     model.load_state_dict(load_file(source.weights_path), strict=True)
     return model
 

@@ -16,7 +16,7 @@ import time
 
 SHAPES = {
     "10m": (dict(layers=6, width=320, heads=5, kv_heads=5, hidden=864, vocab=8192), 512, 8),
-    "135m": (dict(layers=30, width=576, heads=9, kv_heads=3, hidden=1536, vocab=49152), 1024, 4),
+    "135m": (dict(layers=30, width=576, heads=9, kv_heads=3, hidden=1536, vocab=49152), 1024, 2),
 }
 
 
