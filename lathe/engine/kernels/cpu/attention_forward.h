@@ -1,0 +1,245 @@
+// The forward pass of attention over packed blocks, for any arithmetic of its two products.
+//
+// A chunk of queries times the heads of a group are the rows of a small matrix (query ascending,
+// then head). For each block of 64 keys: pack it, then for every six rows: scores, probabilities,
+// partial values, merge. Products is F32Products (cpu/attention.cpp) or the native bf16 ones.
+#pragma once
+
+#include "lathe/base/error.h"
+#include "lathe/engine/kernels/attention_plan.h"
+#include "lathe/engine/kernels/cpu/attention_run.h"
+#include "lathe/engine/kernels/cpu/attention_tiles.h"
+
+namespace lathe::kernels::LATHE_ISA::attention_parts {
+
+template <typename Products>
+class Forward {
+ public:
+  Forward(const AttentionArgs& args, const ForwardPlan& plan, const ForwardScratch& scratch)
+      : args_(args), n_(plan.n), scratch_(scratch), products_(args, plan.n, scratch) {}
+
+  /// Queries [first, end) of a batch row and kv head, start to finish.
+  void attend(Index b, Index g, Index first, Index end) {
+    for (Index i = first; i < end;) {
+      const Index next = run_end(args_, b, i, end);
+      attend_run({b, g, i, next - i, start_of(args_, b, i)});
+      i = next;
+    }
+  }
+
+  /// Split form: the partials of blocks [from, to) of all queries, into `records` (ForwardPlan).
+  void partials(Index b, Index g, Range blocks, const ForwardPlan& plan, float* records) {
+    for (Index i = 0; i < n_.queries;) {
+      const Index next = run_end(args_, b, i, n_.queries);
+      const Run run{b, g, i, next - i, start_of(args_, b, i)};
+      open(run);
+      for (Index x = larger(blocks.begin, begin(0) / kBlock); x < blocks.end; ++x)
+        if (pack(run, x * kBlock))
+          store_partials(plan, x, records + i * n_.group * row_floats(plan));
+      i = next;
+    }
+  }
+
+  /// Split form: merges the stored partials of one row and writes its result.
+  void merge_records(const Run& run, const ForwardPlan& plan, Index row, const float* records) {
+    open(run);
+    const Index local = row - run.first * n_.group;
+    records += row * row_floats(plan);
+    for (Index x = begin(local) / kBlock; x * kBlock < end(local); ++x) {
+      const float* record = records + x * plan.record;
+      tile_max_[0] = record[0], tile_sum_[0] = record[1];
+      merge(local, 1, record + 16);
+    }
+    finish(run, local, 1);
+  }
+
+ private:
+  static Index row_floats(const ForwardPlan& plan) { return plan.blocks * plan.record; }
+  Index begin(Index r) const { return scratch_.begin[r]; }
+  Index end(Index r) const { return scratch_.end[r]; }
+
+  void attend_run(const Run& run) {
+    open(run);
+    for (Index origin = begin(0) / kBlock * kBlock; pack(run, origin); origin += kBlock)
+      for (Index r = 0; r < rows_; r += kTileRows) {
+        const int tile = static_cast<int>(smaller(kTileRows, rows_ - r));
+        if (block_tile(r, tile)) merge(r, tile, scratch_.partial);
+      }
+    finish(run, 0, rows_);
+  }
+
+  /// Packs the queries and forgets the state.
+  void open(const Run& run) {
+    rows_ = run.count * n_.group;
+    visible_rows(args_, run, n_.group, scratch_.begin, scratch_.end);
+    for (Index r = 0; r < rows_; ++r) scratch_.sum[r] = scratch_.max[r] = 0.0f;
+    products_.pack_queries(run, rows_);
+  }
+
+  /// Packs the block at `origin`; false when no query sees a key of it or behind it.
+  bool pack(const Run& run, Index origin) {
+    block_ = {origin, smaller(kBlock, end(rows_ - 1) - origin)};
+    if (block_.count <= 0) return false;
+    products_.pack_block(run, block_, rows_);
+    return true;
+  }
+
+  Range inside(Index r) const { return attention_parts::inside(block_, begin(r), end(r)); }
+
+  /// Partials of rows [r, r + tile): tile_max_, tile_sum_ (0 where nothing is visible) and
+  /// scratch.partial. False when nothing is visible to any of them.
+  bool block_tile(Index r, int tile) {
+    const Index last = inside(r + tile - 1).end;
+    if (last == 0 || inside(r).begin >= kBlock) return false;
+    const int vectors = static_cast<int>((last + 15) / 16);
+    products_.scores(r, tile, vectors);
+    Range keys[kTileRows];
+    for (int i = 0; i < tile; ++i) {
+      keys[i] = inside(r + i);
+      probabilities(i, vectors, keys[i]);
+    }
+    products_.values(keys, tile);
+    return true;
+  }
+
+  void probabilities(int i, int vectors, Range keys) {
+    tile_max_[i] = tile_sum_[i] = 0.0f;
+    if (keys.begin >= keys.end) return;
+    float* row = scratch_.scores + i * kBlock;
+    const bool whole = keys.begin == 0 && keys.end == 16 * vectors;
+    F32x16 top = splat(-__builtin_inff());
+    for (int v = 0; v < vectors; ++v) {
+      F32x16 s = load(row + 16 * v) * splat(args_.scale);
+      if (args_.soft_cap != 0.0f) s = splat(args_.soft_cap) * tanh(s / splat(args_.soft_cap));
+      if (!whole) s = hide(s, keys, 16 * v, splat(-__builtin_inff()));
+      top = max(top, s);
+      store(row + 16 * v, s);
+    }
+    const float m = max_lane(top);
+    F32x16 sum = zero();
+    for (int v = 0; v < vectors; ++v) {
+      const F32x16 p = exp(load(row + 16 * v) - splat(m));
+      sum = sum + p;
+      store(row + 16 * v, p);
+    }
+    tile_max_[i] = m;
+    tile_sum_[i] = add_lanes(sum);
+  }
+
+  /// Adds a block's partials (rows of `values`) to the state of rows [r, r + tile).
+  void merge(Index r, int tile, const float* values) {
+    const F32x16 old = load(scratch_.max + r), block = load(tile_max_);
+    const F32x16 top = max(old, block);
+    alignas(64) float a[16], c[16], tops[16];
+    store(a, exp(old - top));
+    store(c, exp(block - top));
+    store(tops, top);
+    for (int i = 0; i < tile; ++i) {
+      if (tile_sum_[i] == 0.0f) continue;
+      float* state = scratch_.state + (r + i) * n_.padded;
+      const float* x = values + i * n_.padded;
+      float& sum = scratch_.sum[r + i];
+      if (sum == 0.0f) {
+        for (Index d = 0; d < n_.padded; d += 16) store(state + d, load(x + d));
+        sum = tile_sum_[i];
+        scratch_.max[r + i] = tile_max_[i];
+        continue;
+      }
+      const F32x16 va = splat(a[i]), vc = splat(c[i]);
+      for (Index d = 0; d < n_.padded; d += 16)
+        store(state + d, fma(vc, load(x + d), va * load(state + d)));
+      sum = __builtin_fmaf(c[i], tile_sum_[i], a[i] * sum);
+      scratch_.max[r + i] = tops[i];
+    }
+  }
+
+  void store_partials(const ForwardPlan& plan, Index block, float* records) {
+    for (Index r = 0; r < rows_; r += kTileRows) {
+      const int tile = static_cast<int>(smaller(kTileRows, rows_ - r));
+      if (!block_tile(r, tile)) continue;
+      for (int i = 0; i < tile; ++i) {
+        float* record = records + (r + i) * row_floats(plan) + block * plan.record;
+        record[0] = tile_max_[i], record[1] = tile_sum_[i];
+        const float* x = scratch_.partial + i * n_.padded;
+        for (Index d = 0; d < n_.padded; d += 16) store(record + 16 + d, load(x + d));
+      }
+    }
+  }
+
+  /// Divides the state of rows [r, r + count) by their sums and writes them.
+  void finish(const Run& run, Index r, Index count) {
+    for (; count > 0; ++r, --count) {
+      float* state = scratch_.state + r * n_.padded;
+      const bool seen = scratch_.sum[r] != 0.0f;
+      const F32x16 sum = splat(scratch_.sum[r]);
+      for (Index d = 0; d < n_.padded; d += 16)
+        store(state + d, seen ? load(state + d) / sum : zero());
+      write_row(args_.out, row_offset(args_.out, run, n_.group, r), state);
+      if (args_.lse.empty()) continue;
+      const float lse = seen ? scratch_.max[r] + log(scratch_.sum[r]) : -__builtin_inff();
+      const Index i = run.first + r / n_.group, h = run.g * n_.group + r % n_.group;
+      args_.lse.as<float>()[at(args_.lse, run.b, h, i)] = lse;
+    }
+  }
+
+  const AttentionArgs& args_;
+  const Shape n_;
+  const ForwardScratch scratch_;
+  Products products_;
+  Index rows_ = 0;
+  Block block_{};
+  alignas(64) float tile_max_[16] = {};
+  alignas(64) float tile_sum_[16] = {};
+};
+
+/// Key blocks of every (batch row, kv head) in parallel, then rows in parallel.
+template <typename Products>
+void attend_split(const AttentionArgs& args, const ForwardPlan& plan, std::byte* scratch,
+                  float* records) {
+  const Shape& n = plan.n;
+  const Index rows = n.queries * n.group, floats = rows * plan.blocks * plan.record;
+  constexpr Index kGrain = 4;
+  const Index pieces = (plan.blocks + kGrain - 1) / kGrain;
+  const auto forward = [&] {
+    Arena arena(scratch + thread_index() * plan.scratch_bytes);
+    return Forward<Products>(args, plan, ForwardScratch(arena, plan.rows, n.padded));
+  };
+  parallel_for(n.batch * n.kv_heads * pieces, 1, [&](Index first, Index last) {
+    for (Index x = first; x < last; ++x) {
+      const Index head = x / pieces, from = x % pieces * kGrain;
+      forward().partials(head / n.kv_heads, head % n.kv_heads,
+                         {from, smaller(from + kGrain, plan.blocks)}, plan,
+                         records + head * floats);
+    }
+  });
+  parallel_for(n.batch * n.kv_heads * rows, 4, [&](Index first, Index last) {
+    for (Index x = first; x < last; ++x) {
+      const Index head = x / rows, b = head / n.kv_heads, i = x % rows / n.group;
+      const Run run{b, head % n.kv_heads, i, 1, start_of(args, b, i)};
+      forward().merge_records(run, plan, x % rows, records + head * floats);
+    }
+  });
+}
+
+template <typename Products>
+void attend_all(const AttentionArgs& args) {
+  const ForwardPlan plan = plan_forward(args);
+  const Shape& n = plan.n;
+  LATHE_DCHECK(args.workspace_bytes >= plan.bytes);
+  Arena arena(args.workspace);
+  std::byte* scratch = arena.take<std::byte>(thread_count() * plan.scratch_bytes);
+  if (plan.split) return attend_split<Products>(args, plan, scratch, arena.take<float>(0));
+  const Index heads = n.batch * n.kv_heads;
+  parallel_for(heads * plan.chunks, 1, [&](Index first, Index last) {
+    Arena mine(scratch + thread_index() * plan.scratch_bytes);
+    Forward<Products> forward(args, plan, ForwardScratch(mine, plan.rows, n.padded));
+    for (Index x = first; x < last; ++x) {
+      // Late queries see the most keys: longest work first.
+      const Index chunk = plan.chunks - 1 - x / heads, head = x % heads;
+      forward.attend(head / n.kv_heads, head % n.kv_heads, chunk * plan.chunk,
+                     smaller((chunk + 1) * plan.chunk, n.queries));
+    }
+  });
+}
+
+}  // namespace lathe::kernels::LATHE_ISA::attention_parts
