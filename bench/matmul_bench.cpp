@@ -1,0 +1,209 @@
+// Our matrix product against oneDNN's, in one process, interleaved:
+//
+//   matmul_bench [--threads 1,2] [--dtype f32,bf16] [--isa LEVEL] [--rounds 7] [--only TEXT]
+//
+// Shapes are those of the two models of issue 3. Kinds: fwd y = x W^T, dx = dy W, dw += dy^T x.
+// A round times a burst of ours, then one of theirs (order alternating), with pauses in between in
+// which the other's threads fall asleep. GFLOP/s come from the fastest call, the ratio from it and
+// from the medians.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bench/onednn_matmul.h"
+#include "bench/peak.h"
+#include "lathe/base/parallel.h"
+#include "lathe/base/random.h"
+#include "lathe/engine/kernels/matmul.h"
+
+namespace lathe::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Kind { forward, input_gradient, weight_gradient };
+
+struct Shape {
+  const char* name;
+  Kind kind;
+  std::int64_t m, n, k;
+};
+
+// clang-format off
+constexpr Shape kShapes[] = {
+    {"10M qkvo fwd",        Kind::forward,         512, 320, 320},
+    {"10M qkvo fwd",        Kind::forward,        4096, 320, 320},
+    {"10M up fwd",          Kind::forward,        4096, 864, 320},
+    {"10M down fwd",        Kind::forward,        4096, 320, 864},
+    {"10M qkvo dx",         Kind::input_gradient, 4096, 320, 320},
+    {"10M down dx",         Kind::input_gradient, 4096, 864, 320},
+    {"10M qkvo dw",         Kind::weight_gradient, 320, 320, 4096},
+    {"10M up dw",           Kind::weight_gradient, 864, 320, 4096},
+    {"10M head fwd",        Kind::forward,         512, 8192, 320},
+    {"10M head dx",         Kind::input_gradient,  512, 320, 8192},
+    {"10M head dw",         Kind::weight_gradient, 8192, 320, 512},
+    {"135M q,o fwd",        Kind::forward,        1024, 576, 576},
+    {"135M k,v fwd",        Kind::forward,        1024, 192, 576},
+    {"135M up fwd",         Kind::forward,        2048, 1536, 576},
+    {"135M down fwd",       Kind::forward,        2048, 576, 1536},
+    {"135M q,o dx",         Kind::input_gradient, 1024, 576, 576},
+    {"135M up dx",          Kind::input_gradient, 2048, 576, 1536},
+    {"135M q,o dw",         Kind::weight_gradient, 576, 576, 1024},
+    {"135M k,v dw",         Kind::weight_gradient, 192, 576, 1024},
+    {"135M up dw",          Kind::weight_gradient, 1536, 576, 2048},
+    {"135M head fwd",       Kind::forward,         256, 49152, 576},
+    {"135M head fwd",       Kind::forward,         512, 49152, 576},
+    {"135M head dx",        Kind::input_gradient,  256, 576, 49152},
+    {"135M head dw",        Kind::weight_gradient, 49152, 576, 256},
+    {"135M up decode",      Kind::forward,           1, 1536, 576},
+    {"135M up decode",      Kind::forward,          16, 1536, 576},
+    {"135M head decode",    Kind::forward,           1, 49152, 576},
+    {"135M head decode",    Kind::forward,          16, 49152, 576},
+};
+// clang-format on
+
+struct AlignedFree {
+  void operator()(void* p) const { std::free(p); }
+};
+using Bytes = std::unique_ptr<void, AlignedFree>;
+
+Bytes allocate(std::int64_t bytes) {
+  return Bytes(std::aligned_alloc(64, static_cast<std::size_t>((bytes + 63) / 64 * 64 + 64)));
+}
+
+/// A matrix of small random values, stored by rows or by columns.
+struct Matrix {
+  Bytes bytes;
+  View view;
+};
+
+Matrix make(std::int64_t rows, std::int64_t columns, bool by_columns, DType dtype) {
+  Matrix x;
+  x.bytes = allocate(rows * columns * static_cast<std::int64_t>(size_of(dtype)));
+  x.view = {.data = x.bytes.get(), .dims = {rows, columns}, .rank = 2, .dtype = dtype};
+  x.view.strides[0] = by_columns ? 1 : columns;
+  x.view.strides[1] = by_columns ? rows : 1;
+  const RandomStream random(1, "bench");
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    const auto value = static_cast<float>(random.word(i) % 1024) / 1024.0f - 0.5f;
+    if (dtype == DType::bf16) {
+      x.view.as<bf16_t>()[i] = to_bf16(value);
+    } else {
+      x.view.as<float>()[i] = value;
+    }
+  }
+  return x;
+}
+
+/// Times of single calls, in seconds.
+struct Times {
+  std::vector<double> all;
+  double best() const { return *std::min_element(all.begin(), all.end()); }
+  double median() const {
+    std::vector<double> sorted = all;
+    std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
+    return sorted[sorted.size() / 2];
+  }
+};
+
+/// Calls for about 30 ms, at least once; the first call of a burst wakes threads and is not counted
+/// when there are others.
+void burst(const std::function<void()>& call, Times& times) {
+  const auto begin = Clock::now();
+  call();
+  const std::chrono::duration<double> first = Clock::now() - begin;
+  if (first.count() > 0.03) {
+    times.all.push_back(first.count());
+    return;
+  }
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < 0.03) {
+    const auto start = Clock::now();
+    call();
+    times.all.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+}
+
+struct Options {
+  std::vector<int> threads = {1, thread_count()};
+  std::vector<std::string> dtypes = {"f32", "bf16"};
+  std::string isa, only;
+  int rounds = 7;
+};
+
+void measure(const Shape& shape, DType dtype, int threads, const Options& options, double peak) {
+  const bool dw = shape.kind == Kind::weight_gradient;
+  const Matrix a = make(shape.m, shape.k, dw, dtype);
+  const Matrix b = make(shape.k, shape.n, shape.kind == Kind::forward, dtype);
+  const Matrix c = make(shape.m, shape.n, false, dw ? DType::f32 : dtype);
+  kernels::MatmulArgs args{.a = a.view, .b = b.view, .c = c.view, .accumulate = dw};
+  args.workspace_bytes = kernels::matmul_workspace(args);
+  const Bytes workspace = allocate(args.workspace_bytes);
+  args.workspace = workspace.get();
+  const auto opponent = onednn_matmul(args);
+  Times ours, theirs;
+  const auto rest = [] { std::this_thread::sleep_for(std::chrono::milliseconds(8)); };
+  for (int round = 0; round < options.rounds; ++round) {
+    for (const bool turn : {round % 2 == 0, round % 2 != 0}) {
+      rest();
+      if (turn) {
+        burst([&] { kernels::matmul(args); }, ours);
+      } else if (opponent) {
+        burst([&] { opponent->run(); }, theirs);
+      }
+    }
+  }
+  const double work = 2e-9 * static_cast<double>(shape.m * shape.n) * static_cast<double>(shape.k);
+  fmt::print("| {:16} | {:5} x {:5} x {:5} | {:4} | {} | {:7.1f} | {:4.0f}% |", shape.name, shape.m,
+             shape.n, shape.k, name(dtype), threads, work / ours.best(),
+             100 * work / ours.best() / (peak * threads));
+  if (opponent)
+    fmt::print(" {:7.1f} | {:5.2f} | {:5.2f} |", work / theirs.best(), theirs.best() / ours.best(),
+               theirs.median() / ours.median());
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+int run(int argc, char** argv) {
+  Options options;
+  CLI::App app("Matrix products: ours against oneDNN's");
+  app.add_option("--threads", options.threads)->delimiter(',');
+  app.add_option("--dtype", options.dtypes)->delimiter(',');
+  app.add_option("--isa", options.isa);
+  app.add_option("--only", options.only, "shapes whose name holds this text");
+  app.add_option("--rounds", options.rounds);
+  CLI11_PARSE(app, argc, argv);
+  for (const auto level : {kernels::Isa::avx2, kernels::Isa::avx512, kernels::Isa::avx512_bf16})
+    if (name(level) == options.isa && !kernels::set_isa(level))
+      fmt::print("this processor has no {}\n", options.isa);
+  set_up_onednn(kernels::isa(), 1);
+  fmt::print("instruction set {}; one core: f32 {:.0f}, bf16 {:.0f} GFLOP/s\n",
+             name(kernels::isa()), peak_gflops(kernels::isa(), false),
+             peak_gflops(kernels::isa(), true));
+  fmt::print(
+      "| shape | m x n x k | type | threads | ours GFLOP/s | of peak | oneDNN | best/best "
+      "| median/median |\n|---|---|---|---|---|---|---|---|---|\n");
+  for (const std::string& type : options.dtypes) {
+    const DType dtype = type == "bf16" ? DType::bf16 : DType::f32;
+    for (const int threads : options.threads) {
+      set_thread_count(threads);
+      set_onednn_threads(threads);
+      for (const Shape& shape : kShapes)
+        if (std::string(shape.name).find(options.only) != std::string::npos)
+          measure(shape, dtype, threads, options,
+                  peak_gflops(kernels::isa(), dtype == DType::bf16));
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace lathe::bench
+
+int main(int argc, char** argv) { return lathe::bench::run(argc, argv); }
