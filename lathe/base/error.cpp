@@ -11,9 +11,15 @@ struct Row {
 
 // Exit statuses are documented in README.md ("Exit codes"); 1 is left to uncaught surprises.
 constexpr Row kTable[] = {
-    {"InvalidArgument", 2, 400}, {"ShapeMismatch", 2, 400}, {"NotFound", 3, 404},
-    {"Corrupt", 4, 422},         {"Unsupported", 5, 501},   {"OutOfMemory", 6, 507},
-    {"Io", 7, 500},              {"Cancelled", 130, 499},   {"Internal", 70, 500},
+    {"InvalidArgument", 2, 400},
+    {"ShapeMismatch", 2, 400},
+    {"NotFound", 3, 404},
+    {"Corrupt", 4, 422},
+    {"Unsupported", 5, 501},
+    {"OutOfMemory", 6, 507},
+    {"Io", 7, 500},
+    {"Cancelled", 130, 499},
+    {"Internal", 70, 500},
 };
 
 const Row& row(ErrorCode code) { return kTable[static_cast<int>(code)]; }

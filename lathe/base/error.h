@@ -58,9 +58,9 @@ template <typename... Args>
 }  // namespace lathe
 
 /// Always on and cheap: an invariant of ours is broken, not a mistake of the caller's.
-#define LATHE_CHECK(condition)                                                          \
-  (static_cast<bool>(condition)                                                         \
-       ? void(0)                                                                        \
+#define LATHE_CHECK(condition)  \
+  (static_cast<bool>(condition) \
+       ? void(0)                \
        : ::lathe::check_failed(#condition, std::source_location::current()))
 
 #ifdef NDEBUG

@@ -149,8 +149,9 @@ std::string nearest_key(std::string_view path, const std::vector<KeyInfo>& keys)
   for (const KeyInfo& key : keys) {
     const std::string candidate = plain(key.path);
     const bool same_table = table_of(candidate) == table;
-    const double cost = std::min(name_distance(leaf, key.name) + (same_table ? 0 : 0.75),
-                                 name_distance(written, candidate) + 0.5);
+    double cost = name_distance(leaf, key.name) + (same_table ? 0 : 0.75);
+    if (!written.starts_with(candidate + "."))
+      cost = std::min(cost, name_distance(written, candidate) + 0.5);
     if (cost >= least) continue;
     least = cost;
     best = candidate;

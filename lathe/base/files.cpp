@@ -27,8 +27,7 @@ std::string_view hint(int error_number) {
 }  // namespace
 
 void fail_with_errno(int error_number, const std::string& what) {
-  const bool absent = error_number == ENOENT || error_number == ENOTDIR;
-  fail(absent ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: {}{}", what,
+  fail(error_number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo, "{}: {}{}", what,
        std::generic_category().message(error_number), hint(error_number));
 }
 

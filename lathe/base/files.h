@@ -95,7 +95,7 @@ std::string file_name(const std::string& path);
 /// "a" and "b" -> "a/b"; an absolute `name` stands alone.
 std::string join_path(const std::string& folder, const std::string& name);
 
-/// Throws kNotFound (for ENOENT, ENOTDIR) or kIo: "what: reason; hint".
+/// Throws kNotFound (for ENOENT) or kIo: "what: reason; hint".
 [[noreturn]] void fail_with_errno(int error_number, const std::string& what);
 
 }  // namespace lathe

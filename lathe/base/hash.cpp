@@ -44,7 +44,7 @@ std::string Sha256::finish() {
 std::string sha256(std::string_view bytes) { return Sha256().update(bytes).finish(); }
 
 std::string sha256_file(const FileSystem& files, const std::string& path) {
-  return sha256(files.map(path).bytes());
+  return sha256(files.map(path, EmptyFile::allowed).bytes());
 }
 
 }  // namespace lathe

@@ -229,6 +229,8 @@ std::string place(std::string_view source, int line, int column) {
 }  // namespace
 
 void read_tree(const Tree& root, std::string_view source, const FieldsOf& fields) {
+  if (root.kind != Kind::table)
+    fail(ErrorCode::kInvalidArgument, "{}: expected a table, found {}", source, describe(root));
   Findings findings;
   Reader(root, "", findings).read(fields);
   auto& problems = findings.problems;

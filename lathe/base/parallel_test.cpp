@@ -1,0 +1,59 @@
+#include "lathe/base/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "lathe/base/error.h"
+
+namespace lathe {
+namespace {
+
+class Parallel : public ::testing::Test {
+ protected:
+  void TearDown() override { set_thread_count(before_); }
+  int before_ = thread_count();
+};
+
+TEST_F(Parallel, CoversEveryIndexOnce) {
+  for (const int threads : {1, 2, 5}) {
+    set_thread_count(threads);
+    EXPECT_EQ(thread_count(), threads);
+    for (const std::int64_t n : {0, 1, 7, 64, 1000})
+      for (const std::int64_t grain : {1, 3, 64, 5000}) {
+        std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n));
+        parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+          EXPECT_EQ(begin % grain, 0);  // chunks do not depend on the threads
+          EXPECT_LE(end - begin, grain);
+          EXPECT_LT(thread_index(), threads);
+          for (std::int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+        });
+        for (const auto& count : seen) EXPECT_EQ(count.load(), 1);
+      }
+  }
+}
+
+TEST_F(Parallel, NestsAndTakesSeveralCallers) {
+  set_thread_count(3);
+  std::atomic<int> count{0};
+  const auto work = [&] {
+    for (int i = 0; i < 50; ++i)
+      parallel_for(8, 1, [&](std::int64_t, std::int64_t) {
+        parallel_for(4, 1, [&](std::int64_t, std::int64_t) { ++count; });
+      });
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  EXPECT_EQ(count.load(), 2 * 50 * 8 * 4);
+}
+
+TEST_F(Parallel, RefusesAbsurdCounts) {
+  EXPECT_THROW(set_thread_count(0), Error);
+  EXPECT_THROW(set_thread_count(100'000), Error);
+}
+
+}  // namespace
+}  // namespace lathe
