@@ -291,9 +291,10 @@ std::string Plot::draw() {
     include(valid, c.valid, last_x_ * kSteep);
     include(lr, c.lr, 0);
   }
-  if (loss.empty()) {
-    for (const Curves& c : curves_) include(loss, c.raw, 0);
-  }
+  Range all = Range::nothing();
+  for (const Curves& c : curves_) include(all, c.raw, 0);
+  // Nothing is cut off where that would hardly help.
+  if (loss.empty() || all.high - all.low < 1.3 * (loss.high - loss.low)) loss = all;
   if (valid.empty()) {
     for (const Curves& c : curves_) include(valid, c.valid, 0);
   }

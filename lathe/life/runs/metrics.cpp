@@ -10,6 +10,7 @@
 #include "lathe/base/result.h"
 #include "lathe/life/runs/format.h"
 #include "lathe/life/runs/text.h"
+#include "lathe/life/runs/tree_values.h"
 
 namespace lathe::runs {
 namespace {
@@ -46,41 +47,6 @@ bool is_member(std::string_view name) {
   StepMetrics m;
   StepMetrics::each(m, [&](std::string_view member, auto&) { found = found || member == name; });
   return found;
-}
-
-bool is_number(const Tree& json) {
-  return json.kind == Tree::Kind::integer || json.kind == Tree::Kind::real;
-}
-
-double number_of(const Tree& json) {
-  return json.kind == Tree::Kind::integer ? static_cast<double>(json.integer) : json.real;
-}
-
-// Each takes a JSON value and says whether it has the right type.
-bool take(const Tree& json, double& out) {
-  if (json.kind == Tree::Kind::null) return out = std::nan(""), true;
-  if (!is_number(json)) return false;
-  return out = number_of(json), true;
-}
-
-bool take(const Tree& json, std::int64_t& out) {
-  if (json.kind != Tree::Kind::integer || json.integer < 0) return false;
-  return out = json.integer, true;
-}
-
-bool take(const Tree& json, std::string& out) {
-  if (json.kind != Tree::Kind::string) return false;
-  return out = json.text, true;
-}
-
-template <typename T>
-bool take(const Tree& json, std::optional<T>& out) {
-  const bool no_null = !std::is_same_v<T, double>;
-  if (no_null && json.kind == Tree::Kind::null) return out = std::nullopt, true;
-  T value{};
-  const bool ok = take(json, value);
-  if (ok) out = std::move(value);
-  return ok;
 }
 
 Result<Tree> parse_object(std::string_view line) {

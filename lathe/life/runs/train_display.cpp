@@ -54,8 +54,8 @@ std::optional<double> TrainDisplay::eta_seconds() const {
   const double done = static_cast<double>(last_.tokens - options_.start_tokens);
   const double elapsed = options_.clock->seconds() - started_;
   const double left = static_cast<double>(options_.total_tokens - last_.tokens);
-  if (options_.total_tokens <= 0 || done <= 0 || elapsed <= 0) return std::nullopt;
-  return std::max(0.0, left) * elapsed / done;  // validation and checkpoints included
+  if (options_.total_tokens <= 0 || done <= 0 || elapsed <= 0 || left <= 0) return std::nullopt;
+  return left * elapsed / done;  // validation and checkpoints included
 }
 
 std::string TrainDisplay::live_line() const {

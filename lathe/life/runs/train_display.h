@@ -21,8 +21,9 @@ namespace lathe::runs {
 struct DisplayOptions {
   std::int64_t total_tokens = 0;  // of the whole run; 0: unknown, no percentage and no ETA
   std::int64_t start_tokens = 0;  // done before this session (a resumed run)
-  double plain_seconds = 10;      // not on a terminal: a line at least this far apart ...
-  std::int64_t plain_steps = 0;   // ... or every so many steps when not 0
+  std::optional<double> best_valid_bpb = {};  // before this session
+  double plain_seconds = 10;     // not on a terminal: a line at least this far apart ...
+  std::int64_t plain_steps = 0;  // ... or every so many steps when not 0
   ProgressOutput* out = &standard_error();
   const Clock* clock = &steady_clock();
 };
