@@ -111,18 +111,20 @@ BpeOptions ByteLevelBpe::options() {
       fail(ErrorCode::kCorrupt, "model.unk_token: '{}' is not in model.vocab", spec_.unknown);
     options.unknown = found->second;
   }
-  int missing = 0;
+  int missing = 0, missing_of_utf8 = 0;
   for (int b = 0; b < 256; ++b) {
     const char byte = static_cast<char>(b);
     const auto found = id_of_text_.find(to_alphabet({&byte, 1}));
     options.byte_ids[static_cast<std::size_t>(b)] = found == id_of_text_.end() ? -1 : found->second;
-    missing += found == id_of_text_.end();
+    if (found != id_of_text_.end()) continue;
+    ++missing;
+    missing_of_utf8 += b < 0xF5 && b != 0xC0 && b != 0xC1;
   }
-  if (missing > 0)
+  if (missing_of_utf8 > 0)
     log::warning(
-        "tokenizer: {} of the 256 bytes have no token; text that holds them is not kept "
-        "whole, as in Hugging Face tokenizers",
-        missing);
+        "tokenizer: {} of the bytes of UTF-8 have no token; text that holds them loses them, as "
+        "in Hugging Face tokenizers",
+        missing_of_utf8);
   lossless_ = missing == 0 && !nfc_ && !add_prefix_space_;
   return options;
 }

@@ -4,6 +4,7 @@
 
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
+#include "lathe/text/tokenize/tiktoken_file.h"
 
 namespace lathe::tokenize {
 
@@ -40,6 +41,10 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& tokenizer
   if (real_files().is_directory(path)) path = join_path(path, "tokenizer.json");
   const MappedFile file = real_files().map(path);
   try {
+    if (tokenizer_json.extension() == ".tiktoken") {
+      std::filesystem::path meta = tokenizer_json;
+      return from_tiktoken(file.bytes(), real_files().read_all(meta.replace_extension(".json")));
+    }
     return parse_tokenizer(file.bytes());
   } catch (Error& error) {
     error.within(path);

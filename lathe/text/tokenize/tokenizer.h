@@ -79,9 +79,10 @@ class Tokenizer {
   std::optional<std::int32_t> first_special(std::span<const std::string_view> names) const;
 };
 
-/// Reads a Hugging Face tokenizer.json, or the one in a folder. Throws kNotFound; kCorrupt with the
-/// key for what contradicts itself; kUnsupported with the key for what is not implemented: a file
-/// is never read approximately.
+/// Reads a Hugging Face tokenizer.json, or the one in a folder, or a tiktoken file "x.tiktoken"
+/// with "x.json" (pat_str, special_tokens) beside it. Throws kNotFound; kCorrupt with the key for
+/// what contradicts itself; kUnsupported with the key for what is not implemented: a file is never
+/// read approximately.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& tokenizer_json);
 
 /// As load_tokenizer, from the contents of the file.
