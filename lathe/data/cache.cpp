@@ -95,8 +95,9 @@ std::size_t TeeStream::read(std::span<char> room) {
   }
   copy_.write({room.data(), n});
   if (copy_.size() > kBombBytes && copy_.size() / kBombRatio > compressed_bytes_) {
-    fail(ErrorCode::kCorrupt, "{}: expected compressed text, got {} out of {}; not text, left alone",
-         name_, human_bytes(static_cast<double>(copy_.size())),
+    fail(ErrorCode::kCorrupt,
+         "{}: expected compressed text, got {} out of {}; not text, left alone", name_,
+         human_bytes(static_cast<double>(copy_.size())),
          human_bytes(static_cast<double>(compressed_bytes_)));
   }
   return n;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kInput = 1 << 16;
 constexpr std::uint64_t kXzMemory = std::uint64_t{1} << 30;  // bytes; xz -9 needs 65 MiB
-constexpr int kZstdWindowLog = 30;                           // bytes: 1 GiB; zstd --ultra -22 has 27
+constexpr int kZstdWindowLog = 30;  // bytes: 1 GiB; zstd --ultra -22 has 27
 
 /// The compressed side: a buffer, and the messages of what can be wrong with it.
 class Decoder : public ByteStream {
@@ -201,7 +201,8 @@ std::unique_ptr<ByteStream> decompress(std::unique_ptr<ByteStream> source, Compr
       return std::make_unique<XzDecoder>(std::move(source), std::move(name));
     case Compression::kZstd:
       return std::make_unique<ZstdDecoder>(std::move(source), std::move(name));
-    case Compression::kNone: break;
+    case Compression::kNone:
+      break;
   }
   return source;
 }

@@ -2,13 +2,13 @@
 // (base/hash.h has SHA-256).
 #pragma once
 
+#include <fmt/core.h>
+
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
-
-#include <fmt/core.h>
 
 namespace lathe::data {
 

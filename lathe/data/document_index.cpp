@@ -27,8 +27,8 @@ class DocumentIndex::Handles {
   }
 
   int of(std::uint32_t number, const File& file) {
-    const auto found = std::find_if(open_.begin(), open_.end(),
-                                    [&](const Opened& o) { return o.file == number; });
+    const auto found =
+        std::find_if(open_.begin(), open_.end(), [&](const Opened& o) { return o.file == number; });
     if (found != open_.end()) {
       open_.splice(open_.begin(), open_, found);
       return open_.front().fd;
@@ -133,15 +133,16 @@ std::string_view DocumentIndex::read_raw(const IndexEntry& e) {
   const std::uint32_t number = e.file & ~IndexEntry::kContinues;
   if (number >= files_.size() || e.offset > files_[number].size ||
       e.length > files_[number].size - e.offset) {
-    fail(ErrorCode::kCorrupt, "data index: expected a record inside its file, got one outside; "
-                              "remove the cache folder");
+    fail(ErrorCode::kCorrupt,
+         "data index: expected a record inside its file, got one outside; "
+         "remove the cache folder");
   }
   const int fd = handles_->of(number, files_[number]);
   raw_.resize(e.length);
   std::size_t have = 0;
   while (have < e.length) {
-    const ssize_t n = ::pread(fd, raw_.data() + have, e.length - have,
-                              static_cast<off_t>(e.offset + have));
+    const ssize_t n =
+        ::pread(fd, raw_.data() + have, e.length - have, static_cast<off_t>(e.offset + have));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_with_errno(errno, fmt::format("read '{}'", files_[number].path));
     if (n == 0) Handles::fail_changed(files_[number]);

@@ -19,10 +19,10 @@ using Encoder = std::function<void(std::string_view text, std::vector<std::int32
 struct Encoding {
   Encoder encode;
   std::int64_t vocab_size = 0;
-  std::string key;                          // equal keys <=> equal ids for every text
-  std::optional<std::int32_t> eos;          // put after each document
-  std::optional<std::int32_t> bos;          // put before each document; never a target
-  std::vector<std::int32_t> bytes_of_id;    // UTF-8 bytes an id stands for, special ids 0; or empty
+  std::string key;                        // equal keys <=> equal ids for every text
+  std::optional<std::int32_t> eos;        // put after each document
+  std::optional<std::int32_t> bos;        // put before each document; never a target
+  std::vector<std::int32_t> bytes_of_id;  // UTF-8 bytes an id stands for, special ids 0; or empty
 };
 
 /// Names in documents of special tokens are ordinary text. `tokenizer` must outlive the result.

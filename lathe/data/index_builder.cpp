@@ -18,8 +18,8 @@
 namespace lathe::data {
 namespace {
 
-constexpr double kProgressEvery = 5;       // seconds
-constexpr std::size_t kEntryBuffer = 4096; // entries
+constexpr double kProgressEvery = 5;        // seconds
+constexpr std::size_t kEntryBuffer = 4096;  // entries
 
 /// A file as it is now, and a key that changes when it does.
 struct Seen {
@@ -142,8 +142,8 @@ class IndexBuilder {
   }
 
   void flush() {
-    out_.write({reinterpret_cast<const char*>(pending_.data()),
-                pending_.size() * sizeof(IndexEntry)});
+    out_.write(
+        {reinterpret_cast<const char*>(pending_.data()), pending_.size() * sizeof(IndexEntry)});
     pending_.clear();
   }
 

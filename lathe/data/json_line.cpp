@@ -39,12 +39,13 @@ class FieldSax final : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ == 1 && matches_) ++times_;
     return true;
   }
-  bool parse_error(std::size_t at, const std::string&, const nlohmann::json::exception& e) override {
-    // The parser's own words without its "[json.exception...]" front.
+  bool parse_error(std::size_t at, const std::string&,
+                   const nlohmann::json::exception& e) override {
+    // The parser's own words without its front: "[json...] parse error at line 1, column 9: ".
     const std::string_view what = e.what();
-    const std::size_t cut = what.find("] ");
-    error_ = fmt::format("column {}: {}", at,
-                         what.substr(cut == std::string_view::npos ? 0 : cut + 2));
+    const std::size_t cut = what.find(": ");
+    error_ =
+        fmt::format("column {}: {}", at, what.substr(cut == std::string_view::npos ? 0 : cut + 2));
     return false;
   }
 
@@ -78,12 +79,18 @@ class FieldSax final : public nlohmann::json_sax<nlohmann::json> {
 std::string_view kind_name(simdjson::dom::element_type type) {
   using simdjson::dom::element_type;
   switch (type) {
-    case element_type::ARRAY: return "an array";
-    case element_type::OBJECT: return "an object";
-    case element_type::STRING: return "a string";
-    case element_type::BOOL: return "a boolean";
-    case element_type::NULL_VALUE: return "null";
-    default: return "a number";
+    case element_type::ARRAY:
+      return "an array";
+    case element_type::OBJECT:
+      return "an object";
+    case element_type::STRING:
+      return "a string";
+    case element_type::BOOL:
+      return "a boolean";
+    case element_type::NULL_VALUE:
+      return "null";
+    default:
+      return "a number";
   }
 }
 

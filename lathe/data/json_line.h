@@ -22,9 +22,9 @@ class JsonLine {
 
   struct Outcome {
     bool ok = false;
-    std::string_view text;              // when ok; lives until the next parse()
-    Issue issue = Issue::kBadJson;      // when not
-    std::string_view got;               // the short reason, when not; lives as long
+    std::string_view text;          // when ok; lives until the next parse()
+    Issue issue = Issue::kBadJson;  // when not
+    std::string_view got;           // the short reason, when not; lives as long
   };
 
   /// Never throws for what the line holds. Throws kOutOfMemory.

@@ -87,8 +87,10 @@ void match(const fs::path& base, const std::vector<std::string>& parts, std::siz
   if (part == "**") {
     each_folder(base.empty() ? fs::path(".") : base, [&](const fs::path& folder) {
       const bool here = base.empty() && folder == ".";
-      match(here ? base : base.empty() ? folder.lexically_relative(".") : folder, parts, i + 1,
-            found);
+      match(here           ? base
+            : base.empty() ? folder.lexically_relative(".")
+                           : folder,
+            parts, i + 1, found);
     });
   } else if (!has_wildcard(part)) {
     std::error_code ignored;

@@ -174,7 +174,8 @@ class TextScanner final : Scanner {
     while (buffer_.size() > part_bytes_) {
       const std::size_t cut = cut_point(buffer_, part_bytes_);
       hand_on(std::string_view(buffer_).substr(0, cut), true);
-      line_ += std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(cut), '\n');
+      line_ +=
+          std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(cut), '\n');
       buffer_.erase(0, cut);
       offset_ += cut;
     }
@@ -186,9 +187,9 @@ class TextScanner final : Scanner {
     line_end_.clear();
     if (!buffer_.empty()) hand_on(buffer_, false);
     if (parts_ > 1) {
-      intake_.note(Issue::kCutInParts, first_line_,
-                   fmt::format("a text longer than {} bytes comes in {} parts", part_bytes_,
-                               parts_));
+      intake_.note(
+          Issue::kCutInParts, first_line_,
+          fmt::format("a text longer than {} bytes comes in {} parts", part_bytes_, parts_));
     }
     if (kept_ > 0) intake_.report().documents += 1;
     buffer_.clear();
@@ -203,9 +204,9 @@ class TextScanner final : Scanner {
   std::size_t part_bytes_;
   std::string buffer_;
   std::string line_end_;
-  std::uint64_t offset_ = 0;      // of buffer_[0] in the file
-  std::int64_t line_ = 1;         // of buffer_[0]
-  std::int64_t first_line_ = 1;   // of the document
+  std::uint64_t offset_ = 0;     // of buffer_[0] in the file
+  std::int64_t line_ = 1;        // of buffer_[0]
+  std::int64_t first_line_ = 1;  // of the document
   std::int64_t parts_ = 0, kept_ = 0;
 };
 
@@ -235,7 +236,8 @@ std::string RecordDecoder::explain(std::string_view raw, std::int64_t& line) con
   const std::size_t bad = first_bad_utf8(raw);
   const std::string_view before = raw.substr(0, bad);
   line += std::count(before.begin(), before.end(), '\n');
-  const std::size_t start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  const std::size_t start =
+      before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
   return explain_bad_utf8(raw.substr(start));
 }
 

@@ -14,11 +14,11 @@ namespace lathe::data {
 
 /// One document, or one part of a .txt document too long for one record.
 struct Record {
-  std::uint64_t offset = 0;     // of the raw bytes in the decompressed file
-  std::uint32_t length = 0;     // of the raw bytes
-  bool continues = false;       // the next record goes on with the same document
-  std::int64_t line = 0;        // of its first byte, from 1
-  std::string_view text;        // decoded; valid during the call
+  std::uint64_t offset = 0;  // of the raw bytes in the decompressed file
+  std::uint32_t length = 0;  // of the raw bytes
+  bool continues = false;    // the next record goes on with the same document
+  std::int64_t line = 0;     // of its first byte, from 1
+  std::string_view text;     // decoded; valid during the call
 };
 
 /// Turns the raw bytes of a record into its text. Not to be shared between threads.
@@ -28,8 +28,8 @@ class RecordDecoder {
 
   struct Decoded {
     bool ok = false;
-    std::string_view text;   // when ok; lives until the next decode()
-    std::int64_t crlf = 0;   // converted
+    std::string_view text;          // when ok; lives until the next decode()
+    std::int64_t crlf = 0;          // converted
     Issue issue = Issue::kBadUtf8;  // when not
   };
 

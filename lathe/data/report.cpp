@@ -9,9 +9,9 @@ namespace lathe::data {
 namespace {
 
 constexpr std::array<std::string_view, kIssueCount> kNames = {
-    "bad_utf8",       "bad_json",   "missing_field", "not_a_string", "repeated_field",
-    "empty_document", "empty_file", "too_long",      "crlf",         "byte_order_mark",
-    "blank_line",     "cut_in_parts"};
+    "bad_utf8",       "bad_json",        "missing_field", "not_a_string",
+    "repeated_field", "empty_document",  "empty_file",    "too_long",
+    "crlf",           "byte_order_mark", "blank_line",    "cut_in_parts"};
 
 std::string plural(std::int64_t n, std::string_view noun) {
   return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
@@ -58,12 +58,9 @@ std::vector<std::string> Report::lines() const {
 }
 
 std::string Report::to_json() const {
-  nlohmann::ordered_json json = {{"files", files},
-                                 {"documents", documents},
-                                 {"parts", parts},
-                                 {"read_bytes", read_bytes},
-                                 {"text_bytes", text_bytes},
-                                 {"skipped", skipped()}};
+  nlohmann::ordered_json json = {{"files", files},           {"documents", documents},
+                                 {"parts", parts},           {"read_bytes", read_bytes},
+                                 {"text_bytes", text_bytes}, {"skipped", skipped()}};
   nlohmann::ordered_json found = nlohmann::ordered_json::object();
   for (int i = 0; i < kIssueCount; ++i) {
     const IssueCount& entry = issues[static_cast<std::size_t>(i)];

@@ -39,10 +39,10 @@ struct IssueCount {
 /// Sums over the files of a source (or of several). Bytes are UTF-8 bytes.
 struct Report {
   std::int64_t files = 0;
-  std::int64_t documents = 0;  // kept
-  std::int64_t parts = 0;      // >= documents: large text files are cut
-  std::int64_t read_bytes = 0; // of the (decompressed) files
-  std::int64_t text_bytes = 0; // of the documents kept
+  std::int64_t documents = 0;   // kept
+  std::int64_t parts = 0;       // >= documents: large text files are cut
+  std::int64_t read_bytes = 0;  // of the (decompressed) files
+  std::int64_t text_bytes = 0;  // of the documents kept
   std::array<IssueCount, kIssueCount> issues;
 
   IssueCount& operator[](Issue issue) { return issues[static_cast<std::size_t>(issue)]; }

@@ -42,8 +42,7 @@ Report for_each_document(const std::vector<std::string>& files, const SourceOpti
     const Format format = format_of(file, options);
     const auto stream = open_stream(file);
     Intake intake(file, options.intake_policy(), report);
-    scan_records(*stream, format, options, intake,
-                 [&](const Record& record) { use(record.text); });
+    scan_records(*stream, format, options, intake, [&](const Record& record) { use(record.text); });
   }
   return report;
 }

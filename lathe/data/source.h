@@ -21,11 +21,11 @@ enum class Format { kText, kJsonLines };
 
 /// How files become documents.
 struct SourceOptions {
-  std::string format = "auto";     // auto (by the file's name) | txt | jsonl
-  std::string field = "text";      // of a JSONL object
-  std::string split = "file";      // a .txt document is the file | a paragraph | a line
-  std::string policy = "fail";     // a faulty document: fail | skip
-  std::string notices = "convert"; // CRLF line ends, byte order mark: convert | fail
+  std::string format = "auto";      // auto (by the file's name) | txt | jsonl
+  std::string field = "text";       // of a JSONL object
+  std::string split = "file";       // a .txt document is the file | a paragraph | a line
+  std::string policy = "fail";      // a faulty document: fail | skip
+  std::string notices = "convert";  // CRLF line ends, byte order mark: convert | fail
   std::int64_t max_line_bytes = std::int64_t{1} << 30;  // longer JSONL lines are faults
   std::int64_t part_bytes = std::int64_t{1} << 20;      // longer .txt documents are cut
 

@@ -37,9 +37,7 @@ std::size_t sequence_length(std::string_view s) {
 
 }  // namespace
 
-bool is_utf8(std::string_view bytes) {
-  return simdjson::validate_utf8(bytes.data(), bytes.size());
-}
+bool is_utf8(std::string_view bytes) { return simdjson::validate_utf8(bytes.data(), bytes.size()); }
 
 std::size_t first_bad_utf8(std::string_view bytes) {
   std::size_t at = 0;

@@ -78,9 +78,8 @@ std::unique_ptr<TokenCache> TokenCache::open(const std::string& folder, std::uin
   }
   const std::string table = join_path(folder, "table"), ids = join_path(folder, "ids");
   cache->table_fd_ = open_file(table, true);
-  cache->writable_ =
-      cache->table_fd_ >= 0 && ::flock(cache->table_fd_, LOCK_EX | LOCK_NB) == 0 &&
-      ::ftruncate(cache->table_fd_, static_cast<off_t>(records * sizeof(Slot))) == 0;
+  cache->writable_ = cache->table_fd_ >= 0 && ::flock(cache->table_fd_, LOCK_EX | LOCK_NB) == 0 &&
+                     ::ftruncate(cache->table_fd_, static_cast<off_t>(records * sizeof(Slot))) == 0;
   if (cache->table_fd_ < 0) cache->table_fd_ = open_file(table, false);
   cache->ids_fd_ = open_file(ids, cache->writable_);
   if (cache->table_fd_ < 0 || cache->ids_fd_ < 0) {
@@ -103,8 +102,9 @@ TokenCache::~TokenCache() {
 
 std::uint32_t TokenCache::digest_of(std::uint64_t i, const Slot& slot, const void* ids) const {
   Digest digest(i);
-  digest.add(slot.start).add(slot.count).add(
-      std::string_view(static_cast<const char*>(ids), slot.count * width_));
+  digest.add(slot.start)
+      .add(slot.count)
+      .add(std::string_view(static_cast<const char*>(ids), slot.count * width_));
   return static_cast<std::uint32_t>(digest.value()) | 1;
 }
 
