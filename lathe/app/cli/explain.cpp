@@ -8,21 +8,12 @@
 #include "lathe/app/cli/verb.h"
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
-#if __has_include("lathe/life/recipes/pretrain.h")
 #include "lathe/life/recipes/pretrain.h"
-#endif
 
 namespace lathe::cli {
 namespace {
 
-#if __has_include("lathe/life/recipes/pretrain.h")
 using Config = recipes::PretrainConfig;  // what `lathe train` reads
-#else
-struct Config {
-  std::int64_t seed = 0;
-  void fields(Fields& f) { f("seed", seed, "of every random draw"); }
-};
-#endif
 
 Tree row(const KeyInfo& key) {
   Tree tree = Tree::table();
