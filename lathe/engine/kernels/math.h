@@ -33,6 +33,9 @@ LATHE_INLINE float exp2_integral(float n) {
   return std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
 }
 LATHE_INLINE float select_less(float a, float b, float x, float y) { return a < b ? x : y; }
+/// b where it is larger or NaN, else a: the maximum that keeps NaN.
+LATHE_INLINE float larger_of(float a, float b) { return b > a || b != b ? b : a; }
+LATHE_INLINE float smaller_of(float a, float b) { return b < a || b != b ? b : a; }
 /// Splits a positive normal x into m * 2^e with m in [sqrt(1/2), sqrt(2)); returns e.
 LATHE_INLINE float log_parts(float x, float& m) {
   const auto bits = std::bit_cast<std::int32_t>(x);
@@ -47,6 +50,8 @@ LATHE_INLINE double min(double a, double b) { return a < b ? a : b; }
 LATHE_INLINE double sqrt(double a) { return __builtin_sqrt(a); }
 LATHE_INLINE double abs(double a) { return __builtin_fabs(a); }
 LATHE_INLINE double copy_sign(double a, double sign) { return __builtin_copysign(a, sign); }
+LATHE_INLINE double larger_of(double a, double b) { return b > a || b != b ? b : a; }
+LATHE_INLINE double smaller_of(double a, double b) { return b < a || b != b ? b : a; }
 LATHE_INLINE double select_less(double a, double b, double x, double y) { return a < b ? x : y; }
 
 LATHE_INLINE double exp(double x) { return std::exp(x); }

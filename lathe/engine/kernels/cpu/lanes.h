@@ -16,6 +16,7 @@ namespace lathe::kernels::LATHE_ISA {
 // The scalar overloads of math.h beside the vector ones of vec.h, which would hide them.
 using kernels::abs;
 using kernels::fma;
+using kernels::larger_of;
 using kernels::max;
 using kernels::min;
 using kernels::sqrt;
@@ -115,16 +116,16 @@ inline float lane_sum(std::int64_t count, Step&& step) {
   return add_lanes(lanes);
 }
 
-/// a, unless b is larger or NaN.
-inline F32x16 larger(F32x16 a, F32x16 b) { return select_nan(b, b, max(b, a)); }
-inline float larger(float a, float b) { return b > a || b != b ? b : a; }
+/// b where it is larger or NaN, else a; and likewise smaller.
+inline F32x16 larger_of(F32x16 a, F32x16 b) { return select_nan(b, b, max(b, a)); }
+inline F32x16 smaller_of(F32x16 a, F32x16 b) { return select_nan(b, b, min(b, a)); }
 
-/// Lanes joined by larger() in the fixed tree 8, 4, 2, 1.
+/// Lanes joined by larger_of() in the fixed tree 8, 4, 2, 1.
 inline float largest_lane(F32x16 x) {
   alignas(64) float lanes[16];
   store(lanes, x);
   for (int width = 8; width >= 1; width /= 2)
-    for (int l = 0; l < width; ++l) lanes[l] = larger(lanes[l], lanes[l + width]);
+    for (int l = 0; l < width; ++l) lanes[l] = larger_of(lanes[l], lanes[l + width]);
   return lanes[0];
 }
 
@@ -133,7 +134,7 @@ template <typename At>
 inline float lane_max(std::int64_t count, At&& at) {
   F32x16 lanes = splat(-std::numeric_limits<float>::infinity());
   each16(count,
-         [&](std::int64_t i, auto n) { lanes = advance(lanes, larger(lanes, at(i, n)), n); });
+         [&](std::int64_t i, auto n) { lanes = advance(lanes, larger_of(lanes, at(i, n)), n); });
   return largest_lane(lanes);
 }
 

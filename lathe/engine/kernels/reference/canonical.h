@@ -77,17 +77,12 @@ T lane_sum(std::int64_t n, Step step) {
   return over_lanes<T>(n, T{0}, step, [](T a, T b) { return a + b; });
 }
 
-/// a, unless b is larger or NaN.
-template <typename T>
-T larger(T a, T b) {
-  return b > a || b != b ? b : a;
-}
-
 /// Canonical row maximum (the order decides between -0 and +0); NaN where the row holds one.
 template <typename T, typename At>
 T lane_max(std::int64_t n, At at) {
   return over_lanes<T>(
-      n, -infinity<T>(), [&](T m, std::int64_t i) { return larger<T>(m, at(i)); }, larger<T>);
+      n, -infinity<T>(), [&](T m, std::int64_t i) { return larger_of(m, at(i)); },
+      [](T a, T b) { return larger_of(a, b); });
 }
 
 }  // namespace lathe::kernels::reference
