@@ -88,6 +88,9 @@ class LanguageModel {
   autograd::Parameter* find(const std::string& name) const;
   std::int64_t parameter_count() const;
 
+  /// Whether blocks keep only their input for the backward pass and run again in it.
+  void set_recompute(bool recompute) { recompute_ = recompute; }
+
   DType compute() const { return compute_; }
   Device device() const { return device_; }
 
@@ -97,6 +100,7 @@ class LanguageModel {
   virtual void visit(const std::function<void(const std::string&, autograd::Parameter&)>& visit) = 0;
 
   ModelConfig config_;
+  bool recompute_ = false;
   DType compute_ = DType::f32;
   Device device_ = Device::cpu;
   std::vector<autograd::Parameter*> parameters_;

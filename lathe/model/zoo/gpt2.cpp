@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lathe/base/error.h"
+#include "lathe/engine/autograd/tape.h"
 #include "lathe/model/nn/kv_cache.h"
 #include "lathe/model/nn/layers.h"
 #include "lathe/model/zoo/zoo.h"
@@ -106,10 +107,14 @@ class Gpt2 : public LanguageModel {
            (cache ? cache->length() : 0) + t, config_.context);
     Tensor x = ops::add(wte_(batch.ids), wpe_(batch.positions));  // f32 [B,T,C]
     for (std::size_t i = 0; i < h_.size(); ++i) {
-      const Block& block = h_[i];
-      x = ops::add(x, block.attn(block.ln_1(x, compute_), batch, cache,
-                                 static_cast<std::int64_t>(i)));
-      x = ops::add(x, block.mlp(block.ln_2(x, compute_)));
+      // By value: the backward pass may run it again (recompute).
+      const auto run = [this, i, batch, cache](const Tensor& in) {
+        const Block& block = h_[i];
+        const Tensor h = ops::add(in, block.attn(block.ln_1(in, compute_), batch, cache,
+                                                 static_cast<std::int64_t>(i)));
+        return ops::add(h, block.mlp(block.ln_2(h, compute_)));
+      };
+      x = recompute_ && cache == nullptr ? autograd::recompute(run, x) : run(x);
     }
     if (cache != nullptr) cache->advance(t);
     return ln_f_(x, compute_);

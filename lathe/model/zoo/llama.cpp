@@ -3,6 +3,7 @@
 // as in Hugging Face transformers.
 #include <cmath>
 
+#include "lathe/engine/autograd/tape.h"
 #include "lathe/model/nn/kv_cache.h"
 #include "lathe/model/nn/layers.h"
 #include "lathe/model/nn/rope_table.h"
@@ -110,10 +111,14 @@ class Llama : public LanguageModel {
     const auto& table = rope_.upto((cache ? cache->length() : 0) + t, device_);
     Tensor x = embed_tokens_(batch.ids);  // f32 [B,T,C]
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const Block& block = layers_[i];
-      x = ops::add(x, block.self_attn(block.input_layernorm(x, compute_), batch, table, cache,
-                                      static_cast<std::int64_t>(i)));
-      x = ops::add(x, block.mlp(block.post_attention_layernorm(x, compute_)));
+      // By value: the backward pass may run it again (recompute).
+      const auto run = [this, i, batch, table, cache](const Tensor& in) {
+        const Block& block = layers_[i];
+        const Tensor h = ops::add(in, block.self_attn(block.input_layernorm(in, compute_), batch,
+                                                      table, cache, static_cast<std::int64_t>(i)));
+        return ops::add(h, block.mlp(block.post_attention_layernorm(h, compute_)));
+      };
+      x = recompute_ && cache == nullptr ? autograd::recompute(run, x) : run(x);
     }
     if (cache != nullptr) cache->advance(t);
     return norm_(x, compute_);

@@ -1,0 +1,29 @@
+#include <immintrin.h>
+
+#include "lathe/base/parallel.h"
+#include "lathe/engine/kernels/peak.h"
+
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+namespace lathe::kernels::avx512_bf16 {
+
+void peak_bf16(const PeakArgs& args) noexcept {
+  parallel_for(thread_count(), 1, [&](std::int64_t begin, std::int64_t) {
+    __m512 sums[12];
+    for (auto& s : sums) s = _mm512_set1_ps(1.0f);
+    const auto a = (__m512bh)_mm512_set1_epi16(0x3F80), b = (__m512bh)_mm512_set1_epi16(0x3580);
+    for (std::int64_t i = 0; i < args.rounds; ++i) {
+#pragma GCC unroll 12
+      for (int j = 0; j < 12; ++j) {
+        sums[j] = _mm512_dpbf16_ps(sums[j], a, b);
+        asm volatile("" : "+v"(sums[j]));
+      }
+    }
+    __m512 total = _mm512_setzero_ps();
+    for (const auto& s : sums) total = _mm512_add_ps(total, s);
+    args.sink[begin] = _mm512_reduce_add_ps(total);
+  });
+}
+
+}  // namespace lathe::kernels::avx512_bf16

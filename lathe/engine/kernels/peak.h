@@ -1,0 +1,26 @@
+// Register-only loops that measure what the processor can do at best.
+#pragma once
+
+#include <cstdint>
+
+#include "lathe/engine/kernels/isa.h"
+
+namespace lathe::kernels {
+
+/// `rounds` rounds of independent multiply-adds on every thread; `sink` keeps them alive.
+struct PeakArgs {
+  std::int64_t rounds = 0;
+  float* sink = nullptr;  // one float a thread
+};
+
+/// f32 fused multiply-adds. Returns nothing; a round is kPeakFlops operations a thread.
+LATHE_KERNEL(peak_f32, PeakArgs)
+constexpr std::int64_t kPeakFlops = 2 * 16 * 12;
+constexpr std::int64_t kPeakFlopsBf16 = 2 * 32 * 12;
+
+namespace avx512_bf16 {
+/// vdpbf16ps. Only at Isa::avx512_bf16. A round is kPeakFlopsBf16 operations a thread.
+void peak_bf16(const PeakArgs& args) noexcept;
+}  // namespace avx512_bf16
+
+}  // namespace lathe::kernels

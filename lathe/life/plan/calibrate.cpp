@@ -1,0 +1,61 @@
+#include "lathe/life/plan/calibrate.h"
+
+#include <algorithm>
+
+#include "lathe/base/clock.h"
+#include "lathe/engine/ops/ops.h"
+#include "lathe/life/plan/machine.h"
+
+namespace lathe::plan {
+namespace {
+
+/// Rate of `work`, the better half of about `budget` seconds of repeats.
+template <typename Work>
+double rate(double flops, double budget, Work&& work) {
+  work();  // memory and caches
+  double best = 1e300;
+  const double end = steady_clock().seconds() + budget;
+  do {
+    const double start = steady_clock().seconds();
+    work();
+    best = std::min(best, steady_clock().seconds() - start);
+  } while (steady_clock().seconds() < end);
+  return flops / std::max(best, 1e-9);
+}
+
+}  // namespace
+
+Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t micro_tokens) {
+  Calibration machine;
+  machine.peak_flops = peak_flops(compute);
+  machine.bandwidth = memory_bandwidth();
+  const std::int64_t tokens = std::min<std::int64_t>(micro_tokens, 2048);
+  const Tensor x = ops::full({tokens, c.width}, 0.5, compute);
+  const Tensor w = ops::full({c.hidden, c.width}, 0.25, compute);
+  machine.matmul_flops = rate(2.0 * static_cast<double>(tokens * c.width * c.hidden), 0.7,
+                              [&] { ops::linear(x, w); });
+  const std::int64_t t = std::min(tokens, c.context);
+  const Tensor q = ops::full({1, t, c.heads, c.head_size}, 0.1, compute);
+  const Tensor k = ops::full({1, t, c.kv_heads, c.head_size}, 0.1, compute);
+  const Tensor start = Tensor::zeros({1, t}, DType::i32);
+  machine.attention_flops =
+      rate(2.0 * static_cast<double>(t * t * c.heads * c.head_size), 0.4,
+           [&] { ops::attention(q, k, k, start, {.scale = 0.1}); });
+  return machine;
+}
+
+double predict_seconds(const Trace& trace, const Calibration& machine) {
+  double seconds = 0;
+  for (const auto& [name, totals] : trace.ops) {
+    if (totals.matmul) {
+      seconds += totals.flops / machine.matmul_flops;
+    } else if (name.starts_with("attention")) {
+      seconds += totals.flops / machine.attention_flops;
+    } else {
+      seconds += totals.bytes / machine.bandwidth;
+    }
+  }
+  return seconds;
+}
+
+}  // namespace lathe::plan

@@ -1,0 +1,22 @@
+// A few seconds of measuring, and the time that a trace will take.
+#pragma once
+
+#include "lathe/life/plan/trace.h"
+#include "lathe/model/model.h"
+
+namespace lathe::plan {
+
+struct Calibration {
+  double peak_flops = 0;       // registers alone
+  double matmul_flops = 0;     // our product at the sizes of the model
+  double attention_flops = 0;  // forward
+  double bandwidth = 0;        // bytes a second, read and written
+};
+
+/// Runs the model's own products and attention on this machine (about two seconds).
+Calibration calibrate(const model::ModelConfig& config, DType compute, std::int64_t micro_tokens);
+
+/// Products by their measured rate, attention by its own, all else by bandwidth.
+double predict_seconds(const Trace& trace, const Calibration& machine);
+
+}  // namespace lathe::plan

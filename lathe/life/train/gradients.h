@@ -1,0 +1,37 @@
+// The f32 gradients of a step: one chain of additions per group of tokens, groups added in a fixed
+// binary tree, uses of a shared parameter added once in graph order (design 5b).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lathe/engine/autograd/parameter.h"
+
+namespace lathe::train {
+
+/// Accumulators live in the parameters; partial sums of earlier groups wait here (at most
+/// log2(groups) copies). The result depends on the groups, never on micro-batches or threads.
+class Gradients {
+ public:
+  /// Allocates the accumulators of trainable parameters.
+  explicit Gradients(const std::vector<autograd::Parameter*>& parameters);
+
+  /// Zeroes everything: a step begins.
+  void begin_step();
+  /// The accumulators hold the sum of one group.
+  void end_group();
+  /// After the last group: accumulator(0) of each parameter holds the gradient of the step.
+  void end_step();
+
+ private:
+  struct Partial {
+    int level;
+    std::vector<Tensor> sums;  // one per trainable parameter
+  };
+  void merge_uses();
+
+  std::vector<autograd::Parameter*> parameters_;
+  std::vector<Partial> partials_;
+};
+
+}  // namespace lathe::train

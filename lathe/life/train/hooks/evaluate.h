@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "lathe/life/train/trainer.h"
+
+namespace lathe::train {
+
+/// Validation: mean loss and bits per byte over the whole validation set (or its first tokens), the
+/// same ones each time.
+class EvaluateHook : public Hook {
+ public:
+  /// `source` makes a fresh pass over the validation data; `rows` pass through the model at once.
+  EvaluateHook(std::function<std::unique_ptr<data::BatchSource>()> source, std::int64_t every,
+               std::int64_t rows)
+      : source_(std::move(source)), every_(every), rows_(rows) {}
+
+  void on_step(Trainer& trainer, runs::StepMetrics& metrics) override;
+
+ private:
+  std::function<std::unique_ptr<data::BatchSource>()> source_;
+  std::int64_t every_, rows_;
+};
+
+/// Sums over all batches of a source.
+LossSums evaluate(model::LanguageModel& model, Objective& objective, data::BatchSource& source,
+                  std::int64_t rows);
+
+}  // namespace lathe::train

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "lathe/life/train/objective.h"
+
+namespace lathe::train {
+
+/// Next-token prediction: sum over tokens of w_t (lse(z_t) - z_t[target_t]), with z-loss on the
+/// gradient only. Source: spec of the training mathematics, 4.1 to 4.3.
+class CrossEntropy : public Objective {
+ public:
+  explicit CrossEntropy(double z_loss) : z_loss_(z_loss) {}
+  void train(model::LanguageModel& model, const data::Batch& batch, LossSums& sums) override;
+  void evaluate(model::LanguageModel& model, const data::Batch& batch, LossSums& sums) override;
+
+ private:
+  double z_loss_;
+};
+
+}  // namespace lathe::train
