@@ -90,6 +90,7 @@ void merge(StepMetrics& into, StepMetrics&& from) {
         bool given = true;
         if constexpr (kIsOptional<T>) given = value.has_value();
         if constexpr (std::is_same_v<T, std::string>) given = !value.empty();
+        if constexpr (std::is_same_v<T, std::int64_t>) given = value != 0;
         if constexpr (std::is_same_v<T, double>) given = std::isfinite(value) && value != 0;
         if (given) member = std::move(value);
       }

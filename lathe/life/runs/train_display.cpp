@@ -46,7 +46,10 @@ std::vector<Fact> facts_of(const StepMetrics& m, const std::optional<double>& va
 }  // namespace
 
 TrainDisplay::TrainDisplay(const DisplayOptions& options)
-    : options_(options), started_(options.clock->seconds()), line_(*options.out, *options.clock) {}
+    : options_(options),
+      started_(options.clock->seconds()),
+      line_(*options.out, *options.clock),
+      best_bpb_(options.best_valid_bpb) {}
 
 TrainDisplay::~TrainDisplay() { finish(); }
 
