@@ -14,8 +14,8 @@
 namespace lathe::data {
 namespace {
 
-constexpr std::size_t kHandles = 8;           // open files; a process may have as few as 16 in all
-constexpr std::uint64_t kForgetEvery = 8192;  // reads; each may map 64 KiB of the index
+constexpr std::size_t kHandles = 8;          // open files; a process may have as few as 16 in all
+constexpr std::uint64_t kForgetEvery = 512;  // reads; each may map 64 KiB of the index
 
 }  // namespace
 

@@ -62,14 +62,19 @@ std::string explain_bad_utf8(std::string_view line) {
 std::int64_t convert_crlf(std::string& text) {
   std::size_t from = text.find("\r\n");
   if (from == std::string::npos) return 0;
+  while (from > 0 && text[from - 1] == '\r') --from;
   std::int64_t count = 0;
   std::size_t to = from;
   while (from < text.size()) {
-    if (text[from] == '\r' && from + 1 < text.size() && text[from + 1] == '\n') {
-      ++from;
+    std::size_t run = from;  // of CR
+    while (run < text.size() && text[run] == '\r') ++run;
+    if (run > from && run < text.size() && text[run] == '\n') {
+      from = run;
       ++count;
     }
-    text[to++] = text[from++];
+    do {
+      text[to++] = text[from++];
+    } while (from < run);
   }
   text.resize(to);
   return count;

@@ -19,7 +19,8 @@ std::size_t first_bad_utf8(std::string_view bytes);
 /// "expected UTF-8, got byte 0xff at byte 5 of the line", with a hint for UTF-16 and Latin-1.
 std::string explain_bad_utf8(std::string_view line);
 
-/// Turns CR LF into LF in place and returns how many there were. A lone CR stays.
+/// Turns CR LF (and CR CR LF, as careless conversions leave it) into LF in place and returns how
+/// many there were. A CR elsewhere stays.
 std::int64_t convert_crlf(std::string& text);
 
 /// Where to cut text longer than `limit` bytes: after the last line end in the second half of

@@ -18,7 +18,8 @@
 namespace lathe::data {
 namespace {
 
-constexpr std::uint64_t kForgetAfter = 32 << 20;  // bytes read from the maps
+constexpr std::uint64_t kForgetAfter = 32 << 20;  // bytes mapped in
+constexpr std::uint64_t kAround = 2 * 65536;      // a fault maps in so much, in table and ids
 
 bool write_at(int fd, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
@@ -137,7 +138,7 @@ bool TokenCache::get(std::uint64_t i, std::vector<std::int32_t>& ids) {
       ids[before + k] = id;
     }
   }
-  touched_ += slot.count * width_ + 4096;
+  touched_ += slot.count * width_ + kAround;
   if (touched_ > kForgetAfter) {  // else all that was ever read would count as our memory
     touched_ = 0;
     table_->forget();
