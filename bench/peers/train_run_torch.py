@@ -34,8 +34,19 @@ def arguments():
     return parser.parse_args()
 
 
+def refuse_what_differs(manifest):
+    """The twin is a llama under AdamW with heads that fill the width, and nothing else."""
+    config, optimizer = manifest["config"], manifest["optimizer"]
+    if config["kind"] != "llama" or optimizer["kind"] != "adamw":
+        raise SystemExit(f"manifest.json: expected llama and adamw, got {config['kind']} and "
+                         f"{optimizer['kind']}")
+    if config.get("head_size", config["width"] // config["heads"]) * config["heads"] != config["width"]:
+        raise SystemExit("manifest.json: heads x head_size is not the width")
+
+
 def build(source, options):
     m = source.manifest
+    refuse_what_differs(m)
     known = llama_torch.Config.__dataclass_fields__
     config = llama_torch.Config(**{k: v for k, v in m["config"].items() if k in known})
     splits = [s for s in (source.train, source.valid) if s is not None]
