@@ -154,6 +154,30 @@ TEST(Packing, EveryIdIsATargetOnceButTheFirstOfEachDocument) {
   EXPECT_EQ(rows.bytes, targets - 200);
 }
 
+/// Whatever a place may attend to (its segment so far) is of its own document, and next to it
+/// there.
+TEST(Packing, ASegmentHoldsOneDocumentWithoutGaps) {
+  Fixture f;
+  f.add("a.jsonl", corpus('a', 90, 25));
+  f.add("b.jsonl", corpus('b', 90, 60));
+  const Rows r = take(*f.open(), {200});
+  int segments = 0;
+  for (std::size_t at = 0; at < r.tokens.size(); ++at) {
+    const auto place = static_cast<std::int32_t>(at % 16);
+    const std::int32_t start = r.starts[at];
+    ASSERT_TRUE(start >= 0 && start <= place);
+    ASSERT_EQ(r.positions[at], place - start);
+    ASSERT_NE(r.tokens[at], 256);  // eos is never an input, so no segment reaches over one
+    if (start == place) {
+      ++segments;
+      continue;
+    }
+    ASSERT_EQ(r.starts[at - 1], start);
+    ASSERT_EQ(r.targets[at - 1], r.tokens[at]);
+  }
+  EXPECT_GT(segments, 200);
+}
+
 /// A part of a long text has no eos and no bos where the text goes on.
 TEST(Packing, PartsOfOneTextShareOneEos) {
   const TestFolder folder;
