@@ -13,13 +13,11 @@ template <typename Mode>
 void pack_all(const View& b, void* panels) {
   const Matrix m = matrix_of(b);
   const std::int64_t words = Mode::kPairs ? ceil_div(m.rows, 2) : m.rows;
-  parallel_for(ceil_div(m.columns, kLanes), 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t p = begin; p < end; ++p) {
-      const std::int64_t n = p * kLanes;
-      const Operand x{m.at(0, 0, n), m.column, m.row, m.bf16, m.rows};
-      const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, m.columns - n));
-      pack_panel<Mode>(x, 0, words, lanes, static_cast<Word*>(panels) + p * words * kLanes);
-    }
+  constexpr std::int64_t kColumns = 64;  // of a task
+  parallel_for(ceil_div(m.columns, kColumns), 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t n = begin * kColumns, columns = std::min(end * kColumns, m.columns) - n;
+    const Operand x{m.at(0, 0, n), m.column, m.row, m.bf16, m.rows};
+    pack_panels<Mode>(x, 0, words, columns, static_cast<Word*>(panels) + n * words);
   });
 }
 

@@ -28,7 +28,7 @@ inline Matrix matrix_of(const View& v) {
 
 /// True where stepping by `bytes` meets so few sets of a first-level cache that the rows of a tile
 /// push each other out.
-inline bool rows_collide(std::ptrdiff_t bytes) { return bytes % 2048 == 0; }
+inline bool rows_collide(std::ptrdiff_t bytes) { return bytes % 4096 == 0; }
 
 template <typename Mode>
 class Product {
@@ -159,17 +159,14 @@ class Product {
     }
     range.panel = range.words * kLanes;
     range.b = chunk.buffers.b;
-    for (std::int64_t p = 0; p < panels; ++p) {
-      Word* to = chunk.buffers.b + p * range.panel;
-      if (args_.b_panels != nullptr) {
-        widen_panel(first + p, range, to);
-        continue;
-      }
-      const std::int64_t n = chunk.column + p * kLanes;
-      const Operand x{b_.at(chunk.batch, 0, n), b_.column, b_.row, b_.bf16, count_k_};
-      const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, c_.columns - n));
-      pack_panel<Mode>(x, range.begin, range.words, lanes, to);
+    if (args_.b_panels != nullptr) {
+      for (std::int64_t p = 0; p < panels; ++p)
+        widen_panel(first + p, range, chunk.buffers.b + p * range.panel);
+      return;
     }
+    const char* data = b_.at(chunk.batch, 0, chunk.column);
+    const Operand x{data, b_.column, b_.row, b_.bf16, count_k_};
+    pack_panels<Mode>(x, range.begin, range.words, chunk.columns, chunk.buffers.b);
   }
 
   /// Panels of bf16 pairs, widened to f32.
@@ -206,7 +203,6 @@ class Product {
   Tile tile_of(const Range& range, const Rows& rows) const {
     Tile t = {};
     t.a_row = rows.row;
-    t.a_k = rows.k;
     t.b_panel = range.panel;
     t.words = range.words;
     t.resume = range.begin > 0 || args_.accumulate;
@@ -224,24 +220,27 @@ class Product {
     return reinterpret_cast<float*>(c_.at(chunk.batch, chunk.row + row, chunk.column + column));
   }
 
-  /// Rows [first, first + count) of the chunk over one range of k.
+  /// Rows [first, first + count) of the chunk over one range of k. Columns are outermost: the b of
+  /// one tile is used by all rows of the group before the next is fetched.
   void run_rows(const Chunk& chunk, const Range& range, std::int64_t first,
                 std::int64_t count) const {
     const Rows a = prepare_a(chunk, range, first, count);
     Tile t = tile_of(range, a);
     constexpr std::int64_t kWidth = kTileVectors * kLanes;
-    for (std::int64_t r = 0; r < count; r += kTileRows) {
-      const int rows = static_cast<int>(std::min<std::int64_t>(kTileRows, count - r));
-      t.a = a.data + r / kTileRows * a.tile;
-      for (std::int64_t n = 0; n < chunk.columns; n += kWidth) {
-        t.columns = static_cast<int>(std::min(kWidth, chunk.columns - n));
-        t.b = range.b + n / kLanes * range.panel;
+    for (std::int64_t n = 0; n < chunk.columns; n += kWidth) {
+      t.columns = static_cast<int>(std::min(kWidth, chunk.columns - n));
+      t.b = range.b + n / kLanes * range.panel;
+      t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
+      const int vectors = static_cast<int>(ceil_div(t.columns, kLanes));
+      const bool last = n + kWidth >= chunk.columns;
+      for (std::int64_t r = 0; r < count; r += kTileRows) {
+        const int rows = static_cast<int>(std::min<std::int64_t>(kTileRows, count - r));
+        const bool below = r + kTileRows < count;
+        t.a = a.data + r / kTileRows * a.tile;
+        t.next_a = below ? t.a + a.tile : last ? nullptr : a.data;
         t.partial = partial_at(chunk, first + r, n);
         t.out = c_.at(chunk.batch, chunk.row + first + r, chunk.column + n);
-        t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
-        const bool more = t.resume && n + kWidth < chunk.columns;
-        t.next_partial = more ? t.partial + kWidth : nullptr;
-        const int vectors = static_cast<int>(ceil_div(t.columns, kLanes));
+        t.next_partial = t.resume && below ? t.partial + kTileRows * t.partial_row : nullptr;
         tile_for<Mode>(rows, vectors, a.k == 1)(t);
       }
     }

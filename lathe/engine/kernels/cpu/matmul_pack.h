@@ -24,9 +24,6 @@ struct Operand {
   }
 };
 
-constexpr int kGroupLanes = 8;  // width of a packed tile of a
-static_assert(kGroupLanes >= kTileRows);
-
 inline std::uint32_t read_half(const char* p) {
   std::uint16_t half;
   std::memcpy(&half, p, 2);
@@ -146,23 +143,74 @@ inline Operand from_lane(Operand x, std::int64_t l) {
   return x;
 }
 
-/// One panel of b: dst[words][16] from lanes [0, lanes) of x, zeros beyond.
+constexpr std::int64_t kPackRows = 4;   // rows of k copied together: whole lines are written
+constexpr std::int64_t kPackAhead = 8;  // rows of k fetched ahead
+
+/// Fetches lanes of the kPackRows words that come kPackAhead words after w.
 template <typename Mode>
-inline void pack_panel(const Operand& x, std::int64_t w0, std::int64_t words, int lanes,
-                       Word* dst) {
-  if (lanes == kLanes && x.k == 1) {
-    const std::int64_t done = pack_adjacent_k<Mode>(x, w0, words, dst);
-    pack_adjacent_k<Mode>(from_lane(x, 8), w0, words, dst + 8);
-    pack_plain<Mode>(x, w0 + done, words - done, kLanes, kLanes, dst + done * kLanes);
-  } else if (lanes == kLanes && x.lane == 1) {
-    const Operand upper = from_lane(x, 8);
-    for (std::int64_t w = 0; w < words; ++w) {
-      auto* to = reinterpret_cast<float*>(dst + w * kLanes);
-      _mm256_storeu_ps(to, read_eight_lanes<Mode>(x, w0 + w));
-      _mm256_storeu_ps(to + 8, read_eight_lanes<Mode>(upper, w0 + w));
+inline void prefetch_lanes(const Operand& x, std::int64_t w, std::int64_t end, std::int64_t lanes) {
+  w += kPackAhead;
+  const std::int64_t last = std::min(end, w + kPackRows) * (Mode::kPairs ? 2 : 1);
+  for (std::int64_t k = w * (Mode::kPairs ? 2 : 1); k < std::min(last, x.count_k); ++k)
+    for (std::int64_t at = 0; at < lanes * (x.bf16 ? 2 : 4); at += 64)
+      _mm_prefetch(x.at(0, k) + at, _MM_HINT_T0);
+}
+
+/// Lanes that lie side by side, in groups of `group` lanes `step` lanes apart:
+/// dst[group][words][width], whole eights only.
+template <typename Mode>
+inline void pack_groups(const Operand& x, std::int64_t w0, std::int64_t words, std::int64_t groups,
+                        int step, int width, Word* dst) {
+  for (std::int64_t first = 0; first < words; first += kPackRows) {
+    prefetch_lanes<Mode>(x, w0 + first, w0 + words, groups * step);
+    const std::int64_t end = std::min(words, first + kPackRows);
+    for (std::int64_t g = 0; g < groups; ++g) {
+      for (int l = 0; l < width; l += 8) {
+        const Operand eight = from_lane(x, g * step + l);
+        auto* to = reinterpret_cast<float*>(dst + g * words * width + l);
+        for (std::int64_t w = first; w < end; ++w)
+          _mm256_storeu_ps(to + w * width, read_eight_lanes<Mode>(eight, w0 + w));
+      }
     }
+  }
+}
+
+/// Panels of b, dst[panel][words][16], from columns [0, columns) of x; zeros beyond. For lanes that
+/// lie side by side: k outermost, so that memory is read in long runs.
+template <typename Mode>
+inline void pack_panels_side_by_side(const Operand& x, std::int64_t w0, std::int64_t words,
+                                     std::int64_t columns, Word* dst) {
+  const std::int64_t whole = columns / kLanes;
+  pack_groups<Mode>(x, w0, words, whole, kLanes, kLanes, dst);
+  if (columns > whole * kLanes)
+    pack_plain<Mode>(from_lane(x, whole * kLanes), w0, words,
+                     static_cast<int>(columns - whole * kLanes), kLanes,
+                     dst + whole * words * kLanes);
+}
+
+/// The same for lanes with any strides; fast where k is adjacent.
+template <typename Mode>
+inline void pack_panels_across(const Operand& x, std::int64_t w0, std::int64_t words,
+                               std::int64_t columns, Word* dst) {
+  for (std::int64_t n = 0; n < columns; n += kLanes, dst += words * kLanes) {
+    const Operand lanes = from_lane(x, n);
+    const int count = static_cast<int>(std::min<std::int64_t>(kLanes, columns - n));
+    std::int64_t done = 0;
+    if (count == kLanes && x.k == 1) {
+      done = pack_adjacent_k<Mode>(lanes, w0, words, dst);
+      pack_adjacent_k<Mode>(from_lane(lanes, 8), w0, words, dst + 8);
+    }
+    pack_plain<Mode>(lanes, w0 + done, words - done, count, kLanes, dst + done * kLanes);
+  }
+}
+
+template <typename Mode>
+inline void pack_panels(const Operand& x, std::int64_t w0, std::int64_t words, std::int64_t columns,
+                        Word* dst) {
+  if (x.lane == 1 && x.k != 1) {
+    pack_panels_side_by_side<Mode>(x, w0, words, columns, dst);
   } else {
-    pack_plain<Mode>(x, w0, words, lanes, kLanes, dst);
+    pack_panels_across<Mode>(x, w0, words, columns, dst);
   }
 }
 
@@ -171,12 +219,7 @@ template <typename Mode>
 inline void pack_side_by_side(const Operand& x, std::int64_t w0, std::int64_t words, int rows,
                               Word* dst) {
   const int whole = rows < kGroupLanes ? 0 : (rows - kGroupLanes) / kTileRows + 1;
-  for (std::int64_t w = 0; w < words; ++w) {
-    for (int tile = 0; tile < whole; ++tile) {
-      auto* to = reinterpret_cast<float*>(dst + (tile * words + w) * kGroupLanes);
-      _mm256_storeu_ps(to, read_eight_lanes<Mode>(from_lane(x, tile * kTileRows), w0 + w));
-    }
-  }
+  pack_groups<Mode>(x, w0, words, whole, kTileRows, kGroupLanes, dst);
   for (int r = whole * kTileRows; r < rows; r += kTileRows)
     pack_plain<Mode>(from_lane(x, r), w0, words, std::min(kTileRows, rows - r), kGroupLanes,
                      dst + r / kTileRows * words * kGroupLanes);

@@ -37,40 +37,42 @@ struct Plan {
   std::int64_t thread_bytes() const { return b_bytes + a_bytes + bias_bytes + partial_bytes; }
 };
 
-constexpr std::int64_t kMaxRange = 640;          // words of k: 20 KB of a, in the first-level cache
-constexpr std::int64_t kStripWords = 96 * 1024;  // packed b of a chunk: 384 KB
-constexpr std::int64_t kFewRows = 2 * kTileRows;  // up to here packed b is used once or twice ...
-constexpr std::int64_t kFewRowsWords = 6 * 1024;  // ... and stays in the first-level cache
+constexpr std::int64_t kMaxRange = 512;  // words of k: 16 KB of a tile's a, first-level cache
+constexpr std::int64_t kStripWords = 256 * 1024;    // packed b of a chunk: 1 MB
+constexpr std::int64_t kFewRows = 2 * kTileRows;    // up to here packed b is used once or twice ...
+constexpr std::int64_t kFewRowsWords = 6 * 1024;    // ... and stays in the first-level cache
+constexpr std::int64_t kGroupRows = 8 * kTileRows;  // that share a fetched tile of b
 constexpr std::int64_t kPartialRows = 384;
 constexpr std::int64_t kSmall = 20000;  // vector multiplies, about 5 us: not worth a second thread
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
-/// Estimated vector operations to pack 16 words.
+/// Estimated vector operations to pack 16 words from beyond the caches (0.1 to 0.4 ns a word).
 inline std::int64_t packing_cost(Access access) {
   switch (access) {
     case Access::in_place:
       return 0;
     case Access::copy:
-      return 2;
+      return 6;
     case Access::side_by_side:
-      return 3;
+      return 12;
     case Access::transpose:
-      return 5;
+      return 10;
     default:
-      return 60;
+      return 80;
   }
 }
 
-/// Estimated time of the slowest thread, in vector operations, half a chunk for hiccups included.
+/// Estimated time of the slowest thread, in quarters of a vector operation; with several threads a
+/// quarter of a chunk is added for hiccups, so that chunks do not grow as large as they can.
 inline std::int64_t estimate(const Problem& p, std::int64_t panels, std::int64_t rows,
                              int threads) {
-  const std::int64_t total = ceil_div(p.columns, panels * kLanes);
-  const std::int64_t chunks = p.batch * total * ceil_div(p.rows, rows);
+  const std::int64_t strips = ceil_div(ceil_div(p.columns, kLanes), panels);
+  const std::int64_t chunks = p.batch * strips * ceil_div(p.rows, rows);
   const std::int64_t chunk =
-      rows * panels + panels * packing_cost(p.b) + rows * packing_cost(p.a) / kLanes;
-  return (2 * ceil_div(chunks, threads) + 1) * chunk;
+      16 * rows * panels + 16 * panels * packing_cost(p.b) + rows * packing_cost(p.a);
+  return (4 * ceil_div(chunks, threads) + (threads > 1 ? 1 : 0)) * chunk;
 }
 
 inline void choose_chunks(const Problem& p, int threads, Plan& plan) {

@@ -26,6 +26,8 @@ constexpr int kTileRows = 8, kTileVectors = 3;  // 24 sums, 3 of b, 1 of a: 28 o
 constexpr int kTileRows = 6, kTileVectors = 1;  // 12 sums, 2 of b, 1 of a: 15 of 16 registers
 #endif
 constexpr int kLanes = 16;
+constexpr int kGroupLanes = 8;  // rows of a packed tile of a
+static_assert(kGroupLanes >= kTileRows);
 
 /// What one tile reads and writes. Offsets and strides in words, those of `out` in elements.
 struct Tile {
@@ -43,7 +45,8 @@ struct Tile {
   bool out_bf16;
   const float* bias;          // or null; readable up to the next multiple of 16
   int columns;                // 1 .. 16 V
-  const float* next_partial;  // prefetched while this tile runs, or null
+  const Word* next_a;         // a of the next tile, fetched while this one runs, or null
+  const float* next_partial;  // the same for its sums
 };
 
 template <int R, int V>
@@ -121,16 +124,34 @@ inline void prefetch_rows(const float* p, std::ptrdiff_t row, int rows, int vect
       _mm_prefetch(reinterpret_cast<const char*>(p + i * row + v * kLanes), _MM_HINT_T0);
 }
 
+/// One line a row of the next tile, at the same k.
+template <int R>
+inline void prefetch_a(const Word* next, std::ptrdiff_t a_row, std::int64_t k) {
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+    _mm_prefetch(reinterpret_cast<const char*>(next + i * a_row + k), _MM_HINT_T0);
+}
+
 template <typename Mode, int R, int V, bool kRowsOfK>
 void run_tile(const Tile& t) {
   Sums<R, V> s;
   start(t, s);
   if (t.next_partial != nullptr) prefetch_rows(t.next_partial, t.partial_row, R, V);
-  const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : t.a_k;
+  const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : kGroupLanes;
   const std::ptrdiff_t b_panel = t.b_panel;
   const Word *a = t.a, *b = t.b;
+  std::int64_t k = 0;
+  for (; k + kLanes <= t.words; k += kLanes) {
+    if constexpr (kRowsOfK)
+      if (t.next_a != nullptr) prefetch_a<R>(t.next_a, a_row, k);
+    for (int i = 0; i < kLanes / 4; ++i) {
 #pragma GCC unroll 4
-  for (std::int64_t k = 0; k < t.words; ++k) {
+      for (int j = 0; j < 4; ++j) step<Mode, R, V>(a + j * a_k, a_row, b + j * kLanes, b_panel, s);
+      a += 4 * a_k;
+      b += 4 * kLanes;
+    }
+  }
+  for (; k < t.words; ++k) {
     step<Mode, R, V>(a, a_row, b, b_panel, s);
     a += a_k;
     b += kLanes;
