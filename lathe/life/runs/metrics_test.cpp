@@ -222,7 +222,7 @@ TEST(MetricsFuzz, MutatedFilesKeepTheLaws) {
   const RandomStream random(11, "metrics_fuzz");
   const std::string seed_text = lines(1, 6) + "{\"step\":7,\"extra\":[[{}]],\"skipped\":\"é\"}\n";
   std::uint64_t draw = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     std::string text = seed_text;
     const std::uint64_t edits = 1 + random.below(6, draw++);
     for (std::uint64_t e = 0; e < edits && !text.empty(); ++e) {

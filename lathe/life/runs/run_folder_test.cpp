@@ -251,6 +251,24 @@ TEST(RunRecorder, WholeLifeWithAKillAndAResume) {
             std::string::npos);
 }
 
+TEST(RunRecorder, QuietWritesMetricsAndEventsOnly) {
+  const TempFolder temp;
+  Nowhere out;
+  RecorderOptions options = options_in(temp, out);
+  options.quiet = true;
+  {
+    RunRecorder recorder(options);
+    recorder.step(step(1));
+    recorder.checkpoint();
+    recorder.finish(RunStatus::kFinished);
+  }
+  const auto entries = entries_of(real_files(), options.folder);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_TRUE(entries[0].name.starts_with("events."));
+  EXPECT_EQ(entries[1].name, "metrics.jsonl");
+  EXPECT_FALSE(std::filesystem::exists(options.index_path));
+}
+
 TEST(RunRecorder, NothingAroundTheMetricsStopsTraining) {
   log::set_level(log::Level::kError);
   const TempFolder temp;

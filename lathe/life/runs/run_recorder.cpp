@@ -35,9 +35,17 @@ RunRecord first_record(const RecorderOptions& options) {
   return record;
 }
 
+class NoOutput final : public ProgressOutput {
+ public:
+  bool is_terminal() const override { return false; }
+  void write(std::string_view) override {}
+};
+
 DisplayOptions display_of(const RecorderOptions& options, const RunRecord& record) {
   DisplayOptions display = options.display;
   display.start_tokens = std::max(display.start_tokens, record.tokens);
+  static NoOutput no_output;
+  if (options.quiet) display.out = &no_output;
   if (!display.best_valid_bpb) display.best_valid_bpb = record.best_valid_bpb;
   return display;
 }
@@ -63,9 +71,10 @@ RunRecorder::RunRecorder(const RecorderOptions& options)
       display_options_(display_of(options, record_)),
       display_(display_options_),
       events_(*options.files, options.folder, unix_seconds(),
-              options.resume_step ? *options.resume_step + 1 : 0),
-      index_(options.index_path) {
-  index_.begin(record_, options.resume_step.has_value());
+              options.resume_step ? *options.resume_step + 1 : 0) {
+  if (options.quiet) return;
+  index_.emplace(options.index_path);
+  index_->begin(record_, options.resume_step.has_value());
   store_record();
 }
 
@@ -79,10 +88,11 @@ void RunRecorder::step(const StepMetrics& metrics) {
   record_.take_step(metrics);
   display_.update(metrics);
   const double now = options_.display.clock->seconds();
-  if (now - indexed_at_ < kIndexSeconds && !metrics.valid_bpb) return;
+  const bool due = now - indexed_at_ >= kIndexSeconds || metrics.valid_bpb;
+  if (!index_ || !due) return;
   indexed_at_ = now;
   record_.updated = static_cast<std::int64_t>(unix_seconds());
-  index_.update(record_);
+  index_->update(record_);
 }
 
 void RunRecorder::sample(std::int64_t step, std::string_view text) {
@@ -107,10 +117,11 @@ void RunRecorder::finish(RunStatus status, std::string_view message) {
   events_.sync();
   store_record();
   draw_plot(true);
-  index_.finish(record_);
+  if (index_) index_->finish(record_);
 }
 
 void RunRecorder::store_record() {
+  if (options_.quiet) return;
   record_.updated = static_cast<std::int64_t>(unix_seconds());
   try {
     save_record(*options_.files, record_);
@@ -121,6 +132,7 @@ void RunRecorder::store_record() {
 }
 
 void RunRecorder::draw_plot(bool now) {
+  if (options_.quiet) return;
   const double begin = options_.display.clock->seconds();
   // A plot of a very long run takes seconds: never more than a twentieth of the time.
   const double pause = std::max(kPlotSeconds, 20 * plot_seconds_);

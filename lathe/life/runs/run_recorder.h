@@ -31,6 +31,7 @@ struct RecorderOptions {
   DisplayOptions display = {};              // start_tokens is filled in from the kept metrics
   std::string index_path = default_index_path();
   FileSystem* files = &real_files();
+  bool quiet = false;  // only metrics and events: nothing is shown, listed or drawn
 };
 
 class RunRecorder {
@@ -69,7 +70,7 @@ class RunRecorder {
   DisplayOptions display_options_;
   TrainDisplay display_;
   EventWriter events_;
-  RunIndex index_;
+  std::optional<RunIndex> index_;
   bool done_ = false, warned_ = false;
   double indexed_at_ = -1e300, plotted_at_ = -1e300, plot_seconds_ = 0;
 };
