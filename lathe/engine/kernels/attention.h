@@ -31,7 +31,7 @@
 //     = fma(ds, q[d], x)
 //
 // bf16 inputs are widened to f32 and results rounded once. At Isa::avx512_bf16, when all of q, k
-// and v (backward: dout too) are bf16, products are native (cpu/attention_bf16.h states that
+// and v (backward: dout too) are bf16, products are native (cpu/attention_pairs.h states that
 // definition): same bits for any batch, chunk, tile and thread count on that processor, and within
 // a tolerance of the above.
 #pragma once
@@ -89,5 +89,11 @@ std::int64_t attention_backward_workspace(const AttentionBackwardArgs& args);
 
 LATHE_KERNEL(attention, AttentionArgs)
 LATHE_KERNEL(attention_backward, AttentionBackwardArgs)
+
+/// The native products; the dispatchers above choose them.
+namespace avx512_bf16 {
+void attention(const AttentionArgs& args) noexcept;
+void attention_backward(const AttentionBackwardArgs& args) noexcept;
+}  // namespace avx512_bf16
 
 }  // namespace lathe::kernels

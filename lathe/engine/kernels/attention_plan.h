@@ -23,7 +23,6 @@ class Arena {
   }
 
   LATHE_INLINE Index used() const { return used_; }
-  LATHE_INLINE void skip(Index bytes) { used_ += bytes; }
 
  private:
   std::byte* base_ = nullptr;
@@ -31,8 +30,8 @@ class Arena {
 };
 
 constexpr Index kBlock = kAttentionBlock;
-constexpr Index kRowTarget = 192;  // rows (queries x heads of the group) that share a packed block
-constexpr Index kBackwardRowTarget = 96;
+constexpr Index kRowTarget = 384;  // rows (queries x heads of the group) that share a packed block
+constexpr Index kBackwardRowTarget = 192;
 constexpr Index kCell = 128;
 constexpr Index kSplitQueries = 8;  // at most so many queries: decoding, blocks may run in parallel
 
@@ -92,14 +91,19 @@ LATHE_INLINE ForwardPlan plan_forward(const AttentionArgs& args) {
   return plan;
 }
 
-/// What one thread needs for a chunk of rows in the backward pass.
+/// What one thread needs for a chunk of rows in the backward pass. Rows of q, dout, keys are words
+/// of one f32 or two bf16; the joined buffers hold pairs of rows and serve bf16 only.
 struct BackwardScratch {
   float *q, *dout, *lse, *delta;             // [rows][padded] twice, [rows + 16] twice
   float *keys, *keys_t, *values, *values_t;  // packed block
   float *p, *ds;                             // [rows][kBlock]
+  float *q_joined, *dout_joined;             // [rows / 2 + 1][padded]
+  float* keys_joined;                        // [kBlock / 2][padded]
+  float *p_joined, *ds_joined;               // [rows / 2 + 1][kBlock]
   std::int32_t *begin, *end;
 
-  LATHE_INLINE BackwardScratch(Arena& arena, Index rows, Index padded) {
+  LATHE_INLINE BackwardScratch(Arena& arena, Index rows, const AttentionBackwardArgs& args) {
+    const Index padded = shape_of(args).padded;
     q = arena.take<float>(rows * padded);
     dout = arena.take<float>(rows * padded);
     lse = arena.take<float>(rows + 16);
@@ -112,6 +116,12 @@ struct BackwardScratch {
     ds = arena.take<float>(rows * kBlock);
     begin = arena.take<std::int32_t>(rows);
     end = arena.take<std::int32_t>(rows);
+    const Index pairs = all_bf16(args) ? rows / 2 + 1 : 0;
+    q_joined = arena.take<float>(pairs * padded);
+    dout_joined = arena.take<float>(pairs * padded);
+    keys_joined = arena.take<float>(pairs > 0 ? kBlock / 2 * padded : 0);
+    p_joined = arena.take<float>(pairs * kBlock);
+    ds_joined = arena.take<float>(pairs * kBlock);
   }
 };
 
@@ -147,7 +157,7 @@ LATHE_INLINE BackwardPlan plan_backward(const AttentionBackwardArgs& args) {
   plan.slots = plan.cell == 0 ? threads : larger(heads, threads);
   Arena sums(nullptr), scratch(nullptr);
   BackwardSums(sums, n);
-  BackwardScratch(scratch, plan.rows, n.padded);
+  BackwardScratch(scratch, plan.rows, args);
   plan.sum_bytes = sums.used();
   plan.scratch_bytes = scratch.used();
   plan.bytes = 64 + threads * plan.scratch_bytes + plan.slots * plan.sum_bytes;

@@ -66,6 +66,11 @@ LATHE_INLINE Index run_end(const AttentionArgs& a, Index b, Index i, Index limit
   return end;
 }
 
+/// Whether the native bf16 products may take the call.
+LATHE_INLINE bool all_bf16(const AttentionArgs& a) {
+  return a.q.dtype == DType::bf16 && a.k.dtype == DType::bf16 && a.v.dtype == DType::bf16;
+}
+
 /// Element offset of [b, t, h, 0].
 LATHE_INLINE Index at(const View& v, Index b, Index t, Index h) {
   return b * v.strides[0] + t * v.strides[1] + h * v.strides[2];

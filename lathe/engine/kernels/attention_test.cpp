@@ -120,25 +120,28 @@ TEST(AttentionBackward, FastEqualsReferenceBitForBit) {
 // Few heads and many threads: the grid of cells. One whole-head task on one thread is the truth.
 TEST(AttentionBackward, GridEqualsWholeHeads) {
   const Settings restore;
-  for (const auto& starts : {std::vector<std::int32_t>{}, packed(1, 600, {333, 1, 100, 65, 101})}) {
-    Problem p{.batch = 1,
-              .queries = 600,
-              .keys = 600,
-              .heads = 9,
-              .kv_heads = 3,
-              .size = 16,
-              .starts = starts};
-    set_thread_count(1);
-    AttentionData one(p);
-    one.forward().backward();
-    for (const int threads : {2, 4, 7}) {
-      set_thread_count(threads);
-      AttentionData many(p);
-      many.forward().backward();
-      expect_same(many.out, one.out, p.text());
-      expect_same(many.gradient, one.gradient, p.text());
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const auto& starts :
+         {std::vector<std::int32_t>{}, packed(1, 600, {333, 1, 100, 65, 101})}) {
+      const Problem p{.batch = 1,
+                      .queries = 600,
+                      .keys = 600,
+                      .heads = 9,
+                      .kv_heads = 3,
+                      .size = 16,
+                      .dtype = dtype,
+                      .starts = starts};
+      set_thread_count(1);
+      AttentionData one(p);
+      one.forward().backward();
+      for (const int threads : {2, 7}) {
+        set_thread_count(threads);
+        AttentionData many(p);
+        many.forward().backward();
+        expect_same(many.out, one.out, p.text());
+        expect_same(many.gradient, one.gradient, p.text());
+      }
     }
-  }
 }
 
 /// softmax in f64 from the textbook, for one query and head.

@@ -1,4 +1,4 @@
-// The backward pass of attention over packed blocks, for any arithmetic of its five products.
+// The backward pass of attention over packed blocks: five products a block.
 //
 // A head task walks chunks of rows (query ascending, then head of the group) and, inside, blocks of
 // keys ascending; every pair of them recomputes p and adds to dq, dk and dv. Both loops ascend, so
@@ -9,12 +9,14 @@
 
 #include "lathe/base/error.h"
 #include "lathe/engine/kernels/attention_plan.h"
+#include "lathe/engine/kernels/cpu/attention_exp.h"
+#include "lathe/engine/kernels/cpu/attention_pack.h"
 #include "lathe/engine/kernels/cpu/attention_run.h"
 #include "lathe/engine/kernels/cpu/attention_tiles.h"
 
 namespace lathe::kernels::LATHE_ISA::attention_parts {
 
-template <typename Products>
+template <typename Words>
 class Backward {
  public:
   Backward(const AttentionBackwardArgs& args, const BackwardPlan& plan,
@@ -23,7 +25,8 @@ class Backward {
         plan_(plan),
         n_(plan.n),
         scratch_(scratch),
-        products_(args, plan.n, scratch, sums) {}
+        sums_(sums),
+        words_(plan.n.padded / Words::kUnits) {}
 
   /// Adds what queries [queries.begin, queries.end) and the key blocks that begin in [keys.begin,
   /// keys.end) give.
@@ -58,21 +61,42 @@ class Backward {
     open(run);
     for (; origin < high; origin += kBlock) {
       block_ = {origin, smaller(kBlock, scratch_.end[rows_ - 1] - origin)};
-      products_.pack_block(run, block_);
+      pack_block(run);
       for (Index r = 0; r < rows_; r += kTileRows)
         pair_tile(r, static_cast<int>(smaller(kTileRows, rows_ - r)));
-      products_.add_query_gradients(run, block_, rows_);
-      products_.add_key_gradients(run, block_, rows_);
+      add_query_gradients(run);
+      add_key_gradients(run.start + origin);
     }
   }
 
   void open(const Run& run) {
-    products_.pack_rows(run, rows_);
     for (Index r = 0; r < rows_; ++r) {
       const Index i = run.first + r / n_.group, h = run.g * n_.group + r % n_.group;
+      copy_words<Words>(args_.q, at(args_.q, run.b, i, h), scratch_.q + r * words_);
+      copy_words<Words>(args_.dout, at(args_.dout, run.b, i, h), scratch_.dout + r * words_);
       scratch_.lse[r] = args_.lse.as<float>()[at(args_.lse, run.b, h, i)];
       scratch_.delta[r] = delta(run, r);
     }
+    if constexpr (Words::kUnits == 2) {
+      lead_ = ((offset_of(args_, run.b) + run.first - run.start) * n_.group) & 1;
+      join_rows({scratch_.q, words_}, {lead_, rows_}, n_.padded, scratch_.q_joined);
+      join_rows({scratch_.dout, words_}, {lead_, rows_}, n_.padded, scratch_.dout_joined);
+    }
+  }
+
+  void pack_block(const Run& run) {
+    const Index key = run.start + block_.origin, count = block_.count;
+    const Index k = at(args_.k, run.b, key, run.g), v = at(args_.v, run.b, key, run.g);
+    keys_ = gather_rows<Words>(args_.k, k, count, scratch_.keys, Words::kUnits == 2);
+    transpose_rows(keys_, count, words_, scratch_.keys_t);
+    const Rows values = gather_rows<Words>(args_.v, v, count, scratch_.values, true);
+    transpose_rows(values, count, words_, scratch_.values_t);
+    if constexpr (Words::kUnits == 2) {
+      join_rows(keys_, {0, count}, n_.padded, scratch_.keys_joined);
+      keys_ = {scratch_.keys_joined, n_.padded};
+    }
+    prefetch_block(args_.k, run.b, key + kBlock, run.g);
+    prefetch_block(args_.v, run.b, key + kBlock, run.g);
   }
 
   float delta(const Run& run, Index r) const {
@@ -89,42 +113,143 @@ class Backward {
     const Index last = inside(block_, 0, scratch_.end[r + tile - 1]).end;
     const bool nothing = last == 0 || scratch_.begin[r] >= block_.origin + kBlock;
     const int vectors = nothing ? 0 : static_cast<int>((last + 15) / 16);
-    if (vectors > 0) products_.scores(r, tile, vectors);
+    if (vectors > 0) score_tile(r, tile, vectors);
     for (int i = 0; i < tile; ++i) {
-      const Range keys = inside(block_, scratch_.begin[r + i], scratch_.end[r + i]);
-      pair_row(r + i, vectors, keys);
-      products_.round_row(r + i, vectors);
+      pair_row(r + i, vectors, inside(block_, scratch_.begin[r + i], scratch_.end[r + i]));
+      if constexpr (Words::kUnits == 2)  // the other row of a pair may see what this one does not
+        for (int v = vectors; v < kBlock / 16; ++v) {
+          Words::put(scratch_.p + (r + i) * kBlock, v, zero());
+          Words::put(scratch_.ds + (r + i) * kBlock, v, zero());
+        }
     }
   }
 
+  /// Products of q and k into p, of dout and v into ds.
+  void score_tile(Index r, int tile, int vectors) {
+    Chains x{.a = scratch_.q + r * words_,
+             .lda = words_,
+             .b = scratch_.keys_t,
+             .ldb = kBlock,
+             .steps = (n_.size + Words::kUnits - 1) / Words::kUnits,
+             .c = scratch_.p + r * kBlock,
+             .ldc = kBlock,
+             .fresh = true};
+    chain<Words, false>(x, tile, vectors);
+    x.a = scratch_.dout + r * words_;
+    x.b = scratch_.values_t;
+    x.c = scratch_.ds + r * kBlock;
+    chain<Words, false>(x, tile, vectors);
+  }
+
   void pair_row(Index r, int vectors, Range keys) {
+    if (keys.begin == 0 && keys.end == kBlock)
+      return pair_row<4>(r, [](F32x16 x, int) { return x; });
+    const auto hidden = [&](F32x16 x, int v) { return hide(x, keys, 16 * v, zero()); };
+    switch (vectors) {
+      case 0:
+        return;
+      case 1:
+        return pair_row<1>(r, hidden);
+      case 2:
+        return pair_row<2>(r, hidden);
+      case 3:
+        return pair_row<3>(r, hidden);
+      default:
+        return pair_row<4>(r, hidden);
+    }
+  }
+
+  template <int V, typename Mask>
+  LATHE_INLINE void pair_row(Index r, Mask mask) {
     const F32x16 scale = splat(args_.scale), cap = splat(args_.soft_cap), one = splat(1.0f);
     const F32x16 lse = splat(scratch_.lse[r]), delta = splat(scratch_.delta[r]);
     float *row = scratch_.p + r * kBlock, *ds_row = scratch_.ds + r * kBlock;
-    const bool whole = keys.begin == 0 && keys.end == 16 * vectors;
-    for (int v = 0; v < vectors; ++v) {
-      F32x16 s = load(row + 16 * v) * scale;
-      if (args_.soft_cap != 0.0f) s = cap * tanh(s / cap);
-      F32x16 p = exp(s - lse);
-      F32x16 ds = p * (load(ds_row + 16 * v) - delta);
-      if (args_.soft_cap != 0.0f) ds = ds * (one - (s / cap) * (s / cap));
-      ds = ds * scale;
-      if (!whole) {
-        p = hide(p, keys, 16 * v, zero());
-        ds = hide(ds, keys, 16 * v, zero());
-      }
-      store(row + 16 * v, p);
-      store(ds_row + 16 * v, ds);
+    const bool capped = args_.soft_cap != 0.0f;
+    F32x16 s[V], p[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) s[v] = load(row + 16 * v) * scale;
+    if (capped)
+      for (int v = 0; v < V; ++v) s[v] = cap * tanh(s[v] / cap);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) p[v] = s[v] - lse;
+    exp_each(p);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      F32x16 ds = p[v] * (load(ds_row + 16 * v) - delta);
+      if (capped) ds = ds * (one - (s[v] / cap) * (s[v] / cap));
+      Words::put(row, v, mask(p[v], v));
+      Words::put(ds_row, v, mask(ds * scale, v));
     }
   }
+
+  void add_query_gradients(const Run& run) {
+    for (Index r = 0; r < rows_; r += kTileRows) {
+      const Index tile = smaller(kTileRows, rows_ - r);
+      Range keys[kTileRows];
+      for (Index i = 0; i < tile; ++i)
+        keys[i] = inside(block_, scratch_.begin[r + i], scratch_.end[r + i]);
+      const Chains x{.a = scratch_.ds + r * kBlock,
+                     .lda = kBlock,
+                     .b = keys_.data,
+                     .ldb = keys_.ld,
+                     .steps = 0,
+                     .c = sums_.dq + (run.first * n_.group + r) * n_.padded,
+                     .ldc = n_.padded,
+                     .fresh = false};
+      chain_ragged<Words, false>(x, tile, vectors(), keys);
+    }
+  }
+
+  /// dv and dk of the block, whose first key is `key`.
+  void add_key_gradients(Index key) {
+    constexpr bool kPairs = Words::kUnits == 2;
+    if constexpr (kPairs) {
+      join_rows({scratch_.p, kBlock}, {lead_, rows_}, kBlock, scratch_.p_joined);
+      join_rows({scratch_.ds, kBlock}, {lead_, rows_}, kBlock, scratch_.ds_joined);
+    }
+    find_rows();
+    for (Index j = 0; j < block_.count; j += kTileRows) {
+      const Index tile = smaller(kTileRows, block_.count - j);
+      Chains x{.a = (kPairs ? scratch_.p_joined : scratch_.p) + j,
+               .lda = kBlock,
+               .b = kPairs ? scratch_.dout_joined : scratch_.dout,
+               .ldb = n_.padded,
+               .steps = 0,
+               .c = sums_.dv + (key + j) * n_.padded,
+               .ldc = n_.padded,
+               .fresh = false};
+      chain_ragged<Words, true>(x, tile, vectors(), seen_ + j);
+      x.a = (kPairs ? scratch_.ds_joined : scratch_.ds) + j;
+      x.b = kPairs ? scratch_.q_joined : scratch_.q;
+      x.c = sums_.dk + (key + j) * n_.padded;
+      chain_ragged<Words, true>(x, tile, vectors(), seen_ + j);
+    }
+  }
+
+  /// seen_[j]: the rows that see key j of the block, counted with the lead. begin and end of the
+  /// rows never decrease, so those of a key stand together.
+  void find_rows() {
+    Index low = 0, high = 0;
+    for (Index j = 0; j < block_.count; ++j) {
+      while (low < rows_ && scratch_.end[low] <= block_.origin + j) ++low;
+      while (high < rows_ && scratch_.begin[high] <= block_.origin + j) ++high;
+      seen_[j] = {lead_ + low, lead_ + larger(low, high)};
+    }
+  }
+
+  int vectors() const { return static_cast<int>(n_.padded / 16); }
 
   const AttentionBackwardArgs& args_;
   const BackwardPlan& plan_;
   const Shape n_;
   const BackwardScratch scratch_;
-  Products products_;
+  const BackwardSums sums_;
+  const Index words_;  // in a row of q, k, v or dout
   Index rows_ = 0;
+  Index lead_ = 0;  // bf16: 1 where the first row is the second of its pair
   Block block_{};
+  Rows keys_{};
+  Range seen_[kBlock];
 };
 
 /// Zeroes a head's sums.
@@ -164,7 +289,7 @@ inline bool documents_are_apart(const AttentionArgs& args) {
   return true;
 }
 
-template <typename Products>
+template <typename Words>
 class BackwardTasks {
  public:
   explicit BackwardTasks(const AttentionBackwardArgs& args)
@@ -197,7 +322,7 @@ class BackwardTasks {
 
   void add(Index head, const BackwardSums& sums, Range queries, Range keys) {
     Arena arena(scratch_ + thread_index() * plan_.scratch_bytes);
-    Backward<Products> backward(args_, plan_, BackwardScratch(arena, plan_.rows, n_.padded), sums);
+    Backward<Words> backward(args_, plan_, BackwardScratch(arena, plan_.rows, args_), sums);
     backward.add(head / n_.kv_heads, head % n_.kv_heads, queries, keys);
   }
 

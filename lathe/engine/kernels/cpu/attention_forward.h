@@ -1,22 +1,24 @@
-// The forward pass of attention over packed blocks, for any arithmetic of its two products.
+// The forward pass of attention over packed blocks.
 //
 // A chunk of queries times the heads of a group are the rows of a small matrix (query ascending,
 // then head). For each block of 64 keys: pack it, then for every six rows: scores, probabilities,
-// partial values, merge. Products is F32Products (cpu/attention.cpp) or the native bf16 ones.
+// partial values, merge. Words: F32Words (attention_tiles.h) or Bf16Words (attention_pairs.h).
 #pragma once
 
 #include "lathe/base/error.h"
 #include "lathe/engine/kernels/attention_plan.h"
+#include "lathe/engine/kernels/cpu/attention_exp.h"
+#include "lathe/engine/kernels/cpu/attention_pack.h"
 #include "lathe/engine/kernels/cpu/attention_run.h"
 #include "lathe/engine/kernels/cpu/attention_tiles.h"
 
 namespace lathe::kernels::LATHE_ISA::attention_parts {
 
-template <typename Products>
+template <typename Words>
 class Forward {
  public:
   Forward(const AttentionArgs& args, const ForwardPlan& plan, const ForwardScratch& scratch)
-      : args_(args), n_(plan.n), scratch_(scratch), products_(args, plan.n, scratch) {}
+      : args_(args), n_(plan.n), scratch_(scratch), words_(plan.n.padded / Words::kUnits) {}
 
   /// Queries [first, end) of a batch row and kv head, start to finish.
   void attend(Index b, Index g, Index first, Index end) {
@@ -73,14 +75,28 @@ class Forward {
     rows_ = run.count * n_.group;
     visible_rows(args_, run, n_.group, scratch_.begin, scratch_.end);
     for (Index r = 0; r < rows_; ++r) scratch_.sum[r] = scratch_.max[r] = 0.0f;
-    products_.pack_queries(run, rows_);
+    for (Index r = 0; r < rows_; ++r)
+      copy_words<Words>(args_.q, row_offset(args_.q, run, n_.group, r), scratch_.q + r * words_);
   }
 
   /// Packs the block at `origin`; false when no query sees a key of it or behind it.
   bool pack(const Run& run, Index origin) {
     block_ = {origin, smaller(kBlock, end(rows_ - 1) - origin)};
     if (block_.count <= 0) return false;
-    products_.pack_block(run, block_, rows_);
+    const Index key = run.start + origin, count = block_.count;
+    const Index k = at(args_.k, run.b, key, run.g), v = at(args_.v, run.b, key, run.g);
+    transpose_rows(gather_rows<Words>(args_.k, k, count, scratch_.keys, true), count, words_,
+                   scratch_.keys_t);
+    if constexpr (Words::kUnits == 1) {
+      const bool few = rows_ <= 4 * kTileRows;  // not worth a copy
+      values_ = gather_rows<Words>(args_.v, v, count, scratch_.values, few);
+    } else {
+      join_rows(gather_rows<Words>(args_.v, v, count, scratch_.keys, true), {0, count}, n_.padded,
+                scratch_.values);
+      values_ = {scratch_.values, n_.padded};
+    }
+    prefetch_block(args_.k, run.b, key + kBlock, run.g);
+    prefetch_block(args_.v, run.b, key + kBlock, run.g);
     return true;
   }
 
@@ -92,35 +108,72 @@ class Forward {
     const Index last = inside(r + tile - 1).end;
     if (last == 0 || inside(r).begin >= kBlock) return false;
     const int vectors = static_cast<int>((last + 15) / 16);
-    products_.scores(r, tile, vectors);
+    const Chains scores{.a = scratch_.q + r * words_,
+                        .lda = words_,
+                        .b = scratch_.keys_t,
+                        .ldb = kBlock,
+                        .steps = (n_.size + Words::kUnits - 1) / Words::kUnits,
+                        .c = scratch_.scores,
+                        .ldc = kBlock,
+                        .fresh = true};
+    chain<Words, false>(scores, tile, vectors);
     Range keys[kTileRows];
     for (int i = 0; i < tile; ++i) {
       keys[i] = inside(r + i);
       probabilities(i, vectors, keys[i]);
     }
-    products_.values(keys, tile);
+    const Chains values{.a = scratch_.scores,
+                        .lda = kBlock,
+                        .b = values_.data,
+                        .ldb = values_.ld,
+                        .steps = 0,
+                        .c = scratch_.partial,
+                        .ldc = n_.padded,
+                        .fresh = true};
+    chain_ragged<Words, false>(values, tile, static_cast<int>(n_.padded / 16), keys);
     return true;
   }
 
   void probabilities(int i, int vectors, Range keys) {
     tile_max_[i] = tile_sum_[i] = 0.0f;
     if (keys.begin >= keys.end) return;
-    float* row = scratch_.scores + i * kBlock;
-    const bool whole = keys.begin == 0 && keys.end == 16 * vectors;
-    F32x16 top = splat(-__builtin_inff());
-    for (int v = 0; v < vectors; ++v) {
-      F32x16 s = load(row + 16 * v) * splat(args_.scale);
-      if (args_.soft_cap != 0.0f) s = splat(args_.soft_cap) * tanh(s / splat(args_.soft_cap));
-      if (!whole) s = hide(s, keys, 16 * v, splat(-__builtin_inff()));
-      top = max(top, s);
-      store(row + 16 * v, s);
+    const bool whole = keys.begin == 0 && keys.end == kBlock;
+    if (whole) return probabilities<4>(i, [](F32x16 s, int) { return s; });
+    const auto hidden = [&](F32x16 s, int v) {
+      return hide(s, keys, 16 * v, splat(-__builtin_inff()));
+    };
+    switch (vectors) {
+      case 1:
+        return probabilities<1>(i, hidden);
+      case 2:
+        return probabilities<2>(i, hidden);
+      case 3:
+        return probabilities<3>(i, hidden);
+      default:
+        return probabilities<4>(i, hidden);
     }
+  }
+
+  template <int V, typename Mask>
+  LATHE_INLINE void probabilities(int i, Mask mask) {
+    float* row = scratch_.scores + i * kBlock;
+    const F32x16 scale = splat(args_.scale), cap = splat(args_.soft_cap);
+    F32x16 s[V], top = splat(-__builtin_inff());
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) s[v] = load(row + 16 * v) * scale;
+    if (args_.soft_cap != 0.0f)
+      for (int v = 0; v < V; ++v) s[v] = cap * tanh(s[v] / cap);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) top = max(top, s[v] = mask(s[v], v));
     const float m = max_lane(top);
     F32x16 sum = zero();
-    for (int v = 0; v < vectors; ++v) {
-      const F32x16 p = exp(load(row + 16 * v) - splat(m));
-      sum = sum + p;
-      store(row + 16 * v, p);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) s[v] = s[v] - splat(m);
+    exp_each(s);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      sum = sum + s[v];
+      Words::put(row, v, s[v]);
     }
     tile_max_[i] = m;
     tile_sum_[i] = add_lanes(sum);
@@ -185,7 +238,8 @@ class Forward {
   const AttentionArgs& args_;
   const Shape n_;
   const ForwardScratch scratch_;
-  Products products_;
+  const Index words_;  // in a row of q or k
+  Rows values_{};
   Index rows_ = 0;
   Block block_{};
   alignas(64) float tile_max_[16] = {};
@@ -193,7 +247,7 @@ class Forward {
 };
 
 /// Key blocks of every (batch row, kv head) in parallel, then rows in parallel.
-template <typename Products>
+template <typename Words>
 void attend_split(const AttentionArgs& args, const ForwardPlan& plan, std::byte* scratch,
                   float* records) {
   const Shape& n = plan.n;
@@ -202,7 +256,7 @@ void attend_split(const AttentionArgs& args, const ForwardPlan& plan, std::byte*
   const Index pieces = (plan.blocks + kGrain - 1) / kGrain;
   const auto forward = [&] {
     Arena arena(scratch + thread_index() * plan.scratch_bytes);
-    return Forward<Products>(args, plan, ForwardScratch(arena, plan.rows, n.padded));
+    return Forward<Words>(args, plan, ForwardScratch(arena, plan.rows, n.padded));
   };
   parallel_for(n.batch * n.kv_heads * pieces, 1, [&](Index first, Index last) {
     for (Index x = first; x < last; ++x) {
@@ -221,18 +275,18 @@ void attend_split(const AttentionArgs& args, const ForwardPlan& plan, std::byte*
   });
 }
 
-template <typename Products>
+template <typename Words>
 void attend_all(const AttentionArgs& args) {
   const ForwardPlan plan = plan_forward(args);
   const Shape& n = plan.n;
   LATHE_DCHECK(args.workspace_bytes >= plan.bytes);
   Arena arena(args.workspace);
   std::byte* scratch = arena.take<std::byte>(thread_count() * plan.scratch_bytes);
-  if (plan.split) return attend_split<Products>(args, plan, scratch, arena.take<float>(0));
+  if (plan.split) return attend_split<Words>(args, plan, scratch, arena.take<float>(0));
   const Index heads = n.batch * n.kv_heads;
   parallel_for(heads * plan.chunks, 1, [&](Index first, Index last) {
     Arena mine(scratch + thread_index() * plan.scratch_bytes);
-    Forward<Products> forward(args, plan, ForwardScratch(mine, plan.rows, n.padded));
+    Forward<Words> forward(args, plan, ForwardScratch(mine, plan.rows, n.padded));
     for (Index x = first; x < last; ++x) {
       // Late queries see the most keys: longest work first.
       const Index chunk = plan.chunks - 1 - x / heads, head = x % heads;

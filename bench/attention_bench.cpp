@@ -1,0 +1,162 @@
+// Attention, forward and backward, in GFLOP/s of the pairs that are seen (two products forward,
+// five backward). Arguments: T, H, K, D, batch; the type and the instruction set are in the name.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "lathe/base/parallel.h"
+#include "lathe/base/random.h"
+#include "lathe/engine/kernels/attention.h"
+
+namespace lathe::kernels {
+namespace {
+
+/// A fused q k v projection, gradients beside it, documents of equal length.
+class Bench {
+ public:
+  Bench(const benchmark::State& state, DType dtype, std::int64_t queries)
+      : keys_(state.range(0)),
+        heads_(state.range(1)),
+        kv_(state.range(2)),
+        size_(state.range(3)),
+        batch_(state.range(4)),
+        queries_(queries),
+        dtype_(dtype) {
+    const std::int64_t token = (heads_ + 2 * kv_) * size_;
+    fused_ = draw(batch_ * keys_ * token, 1);
+    gradient_ = draw(batch_ * keys_ * token, 2);
+    out_ = draw(batch_ * queries_ * heads_ * size_, 3);
+    dout_ = draw(batch_ * queries_ * heads_ * size_, 4);
+    lse_.resize(static_cast<std::size_t>(batch_ * heads_ * queries_));
+    args_ = args();
+    const std::int64_t bytes =
+        std::max(attention_workspace(args_), attention_backward_workspace(args_));
+    workspace_.resize(static_cast<std::size_t>(bytes));
+    args_.workspace = workspace_.data(), args_.workspace_bytes = bytes;
+    attention(args_);
+  }
+
+  const AttentionBackwardArgs& operator*() const { return args_; }
+
+  /// Floating point operations of one product of queries and keys, over visible pairs.
+  double product_flops() const {
+    double pairs = 0;
+    for (std::int64_t i = 0; i < queries_; ++i)
+      pairs += static_cast<double>(keys_ - queries_ + i + 1);
+    return 2.0 * pairs * static_cast<double>(batch_ * heads_ * size_);
+  }
+
+ private:
+  std::vector<std::uint32_t> draw(std::int64_t n, std::uint64_t seed) const {
+    std::vector<std::uint32_t> words(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const float x = static_cast<float>((i * 2654435761u + seed * 40503u) % 2001) / 1000.0f - 1.0f;
+      if (dtype_ == DType::f32) {
+        words[i] = std::bit_cast<std::uint32_t>(x);
+      } else {
+        words[i] = to_bf16(x).bits * 65537u;
+      }
+    }
+    return words;
+  }
+
+  View part(std::vector<std::uint32_t>& a, std::int64_t length, std::int64_t head,
+            std::int64_t heads) const {
+    const std::int64_t all = heads_ + 2 * kv_;
+    return {.data = reinterpret_cast<char*>(a.data()) +
+                    static_cast<std::size_t>(head * size_) * size_of(dtype_),
+            .dims = {batch_, length, heads, size_},
+            .strides = {keys_ * all * size_, all * size_, size_, 1},
+            .rank = 4,
+            .dtype = dtype_};
+  }
+  View dense(std::vector<std::uint32_t>& a) const {
+    return {.data = a.data(),
+            .dims = {batch_, queries_, heads_, size_},
+            .strides = {queries_ * heads_ * size_, heads_ * size_, size_, 1},
+            .rank = 4,
+            .dtype = dtype_};
+  }
+
+  AttentionBackwardArgs args() {
+    AttentionBackwardArgs a;
+    a.q = part(fused_, queries_, 0, heads_), a.dq = part(gradient_, queries_, 0, heads_);
+    a.k = part(fused_, keys_, heads_, kv_), a.dk = part(gradient_, keys_, heads_, kv_);
+    a.v = part(fused_, keys_, heads_ + kv_, kv_), a.dv = part(gradient_, keys_, heads_ + kv_, kv_);
+    a.out = dense(out_), a.dout = dense(dout_);
+    a.lse = {.data = lse_.data(),
+             .dims = {batch_, heads_, queries_},
+             .strides = {heads_ * queries_, queries_, 1},
+             .rank = 3};
+    a.scale = 1.0f / std::sqrt(static_cast<float>(size_));
+    a.query_offset = keys_ - queries_;
+    return a;
+  }
+
+  std::int64_t keys_, heads_, kv_, size_, batch_, queries_;
+  DType dtype_;
+  std::vector<std::uint32_t> fused_, gradient_, out_, dout_;
+  std::vector<float> lse_;
+  std::vector<char> workspace_;
+  AttentionBackwardArgs args_;
+};
+
+void report(benchmark::State& state, double flops) {
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(flops * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void forward(benchmark::State& state, DType dtype, Isa level) {
+  set_isa(level);
+  Bench bench(state, dtype, state.range(0));
+  for (auto _ : state) attention(*bench);
+  report(state, 2 * bench.product_flops());
+}
+
+void backward(benchmark::State& state, DType dtype, Isa level) {
+  set_isa(level);
+  Bench bench(state, dtype, state.range(0));
+  for (auto _ : state) attention_backward(*bench);
+  report(state, 5 * bench.product_flops());
+}
+
+/// One query against T cached keys; GB/s of keys and values read.
+void decode(benchmark::State& state, DType dtype, Isa level) {
+  set_isa(level);
+  Bench bench(state, dtype, 1);
+  for (auto _ : state) attention(*bench);
+  const double bytes =
+      2.0 * static_cast<double>(state.range(0) * state.range(2) * state.range(3) * state.range(4)) *
+      static_cast<double>(size_of(dtype));
+  state.counters["GB/s"] =
+      benchmark::Counter(bytes * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void add_all() {
+  using Function = void (*)(benchmark::State&, DType, Isa);
+  const std::pair<const char*, Function> kinds[] = {
+      {"forward", forward}, {"backward", backward}, {"decode", decode}};
+  const std::vector<std::vector<std::int64_t>> shapes = {
+      {1024, 9, 3, 64, 2}, {512, 6, 2, 48, 8}, {2048, 8, 8, 128, 1}};
+  for (const auto& [kind, function] : kinds)
+    for (const Isa level : {Isa::avx2, Isa::avx512, Isa::avx512_bf16})
+      for (const DType dtype : {DType::f32, DType::bf16}) {
+        if (level > best_isa() || (level == Isa::avx512_bf16 && dtype == DType::f32)) continue;
+        const std::string title = std::string("attention/") + kind + "/" +
+                                  std::string(name(level)) + "/" + std::string(lathe::name(dtype));
+        auto* b = benchmark::RegisterBenchmark(title.c_str(), function, dtype, level);
+        for (const auto& shape : shapes) b->Args(shape);
+        b->UseRealTime()->Unit(benchmark::kMillisecond)->MinTime(0.3);
+      }
+}
+
+}  // namespace
+}  // namespace lathe::kernels
+
+int main(int argc, char** argv) {
+  lathe::kernels::add_all();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
