@@ -18,7 +18,7 @@ void handle(int signal_number) {  // only async-signal-safe calls
     return;
   }
   const int saved = errno;
-  static const char kText[] = "\nlathe: stopping; once more (Ctrl-C) to end at once\n";
+  static constexpr char kText[] = "\nlathe: stopping; once more (Ctrl-C) to end at once\n";
   if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
   errno = saved;
 }

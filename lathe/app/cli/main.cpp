@@ -26,7 +26,7 @@ constexpr int kPipeClosed = 141;  // what a shell reports for a program that SIG
 /// Runs before other initialisation, which may already use instructions that are missing.
 __attribute__((constructor(101))) void check_processor() {
   if (kernels::processor_is_supported()) return;
-  static const char kText[] =
+  static constexpr char kText[] =
       "lathe: error: this processor lacks AVX2, FMA, F16C or BMI2, which Lathe needs "
       "(Intel since Haswell, 2013; AMD since Excavator, 2015)\n";
   if (::write(STDERR_FILENO, kText, sizeof kText - 1) < 0) errno = 0;
