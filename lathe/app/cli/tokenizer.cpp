@@ -294,6 +294,9 @@ void add_train(CLI::App& tokenizer) {
       ->capture_default_str();
   verb->add_option("--json-field", options->source.field, "the field of a JSONL object to read")
       ->capture_default_str();
+  verb->add_option("--format", options->source.format, "of the files; auto goes by their names")
+      ->check(CLI::IsMember({"auto", "txt", "jsonl"}))
+      ->capture_default_str();
   verb->add_option("--unit", options->unit,
                    "no token reaches across: a line (of .txt files) or a document")
       ->check(CLI::IsMember({"line", "document"}))
