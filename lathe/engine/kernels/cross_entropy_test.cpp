@@ -54,14 +54,21 @@ TEST(CrossEntropy, GivesTheReferencesBits) {
         }
 }
 
-TEST(CrossEntropy, AgreesWithoutOptionalParts) {
-  const Array logits = Array::random(DType::bf16, {6, 50}, 1, 4.0), targets = targets_of(6, 50);
-  const auto full = loss(logits, targets, {.weights = false, .gradient_type = DType::bf16});
-  const auto alone = loss(logits, targets, {.weights = false, .gradient = false});
-  const auto in_place = loss(logits, targets, {.weights = false, .in_place = true});
-  EXPECT_EQ(full[0].first_difference(alone[0]), -1);
-  EXPECT_EQ(full[0].first_difference(in_place[0]), -1);
-  EXPECT_EQ(full[2].first_difference(in_place[2]), -1);
+TEST(CrossEntropy, AgreesWithoutOptionalPartsAndInPlace) {
+  const Array targets = targets_of(6, 50);
+  for (const DType type : kTypes)
+    for (const float cap : {0.0f, 5.0f}) {
+      const Array logits = Array::random(type, {6, 50}, 1, 4.0);
+      Options o{.soft_cap = cap, .weights = false, .gradient_type = type};
+      const auto full = loss(logits, targets, o);
+      o.in_place = true;
+      const auto in_place = loss(logits, targets, o);
+      o.in_place = o.gradient = false;
+      const auto alone = loss(logits, targets, o);
+      EXPECT_EQ(full[0].first_difference(alone[0]), -1);
+      EXPECT_EQ(full[0].first_difference(in_place[0]), -1);
+      EXPECT_EQ(full[2].first_difference(in_place[2]), -1);
+    }
 }
 
 TEST(CrossEntropy, RowDoesNotDependOnItsNeighbours) {

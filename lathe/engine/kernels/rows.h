@@ -23,6 +23,6 @@ LATHE_INLINE std::int64_t row_grain(std::int64_t columns) {
 
 /// Elements a chunk of an elementwise kernel takes; columns a thread owns in a column sum.
 constexpr std::int64_t kElementGrain = 16384;
-constexpr std::int64_t kColumnGrain = 64;
+constexpr std::int64_t kColumnGrain = 256;
 
 }  // namespace lathe::kernels

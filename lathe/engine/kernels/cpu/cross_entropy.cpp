@@ -9,6 +9,7 @@ namespace {
 
 /// z = x.
 struct NoCap {
+  static constexpr bool kCaps = false;
   template <typename V>
   V apply(V x) const {
     return x;
@@ -21,6 +22,7 @@ struct NoCap {
 
 /// z = cap * tanh(x / cap).
 struct SoftCap {
+  static constexpr bool kCaps = true;
   float cap, inverse;
   template <typename V>
   V apply(V x) const {
@@ -52,20 +54,26 @@ void one_row(const CrossEntropyArgs& a, std::int64_t r, const Cap& cap) {
   const float top =
       lane_max(vocabulary, [&](std::int64_t i, auto n) { return cap.apply(x.at(i, n)); });
   const F32x16 tops = splat(top);
+  const float at_target = x.one(target);
+  const Row out(a.dlogits, r);
+  // An f32 gradient first holds the exponentials, so that they are computed once; with a cap the
+  // logits are needed again and may be what is overwritten.
+  const bool keeps = !a.dlogits.empty() && !out.half && !Cap::kCaps;
   const float sum = lane_sum(vocabulary, [&](F32x16 s, std::int64_t i, auto n) {
-    return s + exp(cap.apply(x.at(i, n)) - tops);
+    const F32x16 e = exp(cap.apply(x.at(i, n)) - tops);
+    if (keeps) out.set(i, e, n);
+    return s + e;
   });
   const float log_sum = log(sum), lse = top + log_sum;
-  const float at_target = x.one(target);
   a.nll.as<float>()[r] = log_sum + (top - cap.apply(at_target));
   if (!a.lse.empty()) a.lse.as<float>()[r] = lse;
   if (a.dlogits.empty()) return;
 
-  const Row out(a.dlogits, r);
   const float weight = a.weights.empty() ? 1.0f : a.weights.as<float>()[r];
   const float scale = (weight * fma(2.0f * a.z_loss, lse, 1.0f)) * (1.0f / sum);
   const F32x16 scales = splat(scale);
   each16(vocabulary, [&](std::int64_t i, auto n) {
+    if (keeps) return out.set(i, out.at(i, n) * scales, n);
     const F32x16 v = x.at(i, n);
     out.set(i, cap.chain(v, exp(cap.apply(v) - tops) * scales), n);
   });

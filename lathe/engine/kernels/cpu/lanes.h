@@ -97,6 +97,16 @@ inline void parallel_pieces(std::int64_t rows, std::int64_t columns, Body&& body
   });
 }
 
+/// body(first, last, i, n) for eight rows at a time and, inside, sixteen columns at a time: column
+/// chains that go on from memory, while the rows are read in the order they lie in.
+template <typename Body>
+inline void column_blocks(std::int64_t rows, std::int64_t columns, Body&& body) {
+  for (std::int64_t r = 0; r < rows; r += 8) {
+    const std::int64_t last = std::min(rows, r + 8);
+    each16(columns, [&](std::int64_t i, auto n) { body(r, last, i, n); });
+  }
+}
+
 /// `next` in the lanes that exist, `lanes` in those past the end of the row: a lane that receives
 /// nothing keeps even the sign of its zero.
 template <typename N>

@@ -70,18 +70,18 @@ void backward_row(const LayerNormBackwardArgs& a, std::int64_t r) {
   });
 }
 
-/// Both column chains of columns [i, i + n).
+/// Both chains of columns i to i + n - 1, over rows first to last - 1.
 template <typename N>
-void column_gradients(const LayerNormBackwardArgs& a, std::int64_t i, N n) {
-  const std::int64_t rows = rows_of(a.x);
+void column_gradients(const LayerNormBackwardArgs& a, std::int64_t first, std::int64_t last,
+                      std::int64_t i, N n) {
   float* dweight = a.dweight_acc.as<float>();
   float* dbias = a.dbias_acc.as<float>();
   F32x16 weight_sum = dweight == nullptr ? zero() : load_some(dweight + i, n);
   F32x16 bias_sum = dbias == nullptr ? zero() : load_some(dbias + i, n);
-  for (std::int64_t r = 0; r < rows; ++r) {
+  for (std::int64_t r = first; r < last; ++r) {
     const BackwardRow row(a, r);
     const F32x16 dy = row.dy.at(i, n);
-    if (dweight != nullptr) weight_sum = fma(dy, row.normal(i, n), weight_sum);
+    weight_sum = fma(dy, row.normal(i, n), weight_sum);
     bias_sum = bias_sum + dy;
   }
   if (dweight != nullptr) store_some(dweight + i, weight_sum, n);
@@ -103,7 +103,10 @@ void layer_norm_backward(const LayerNormBackwardArgs& args) noexcept {
   const std::int64_t columns = columns_of(args.x);
   if (!args.dweight_acc.empty() || !args.dbias_acc.empty()) {  // first: dx may overwrite dy
     parallel_for(columns, kColumnGrain, [&](std::int64_t begin, std::int64_t end) {
-      each16(end - begin, [&](std::int64_t i, auto n) { column_gradients(args, begin + i, n); });
+      column_blocks(rows_of(args.x), end - begin,
+                    [&](std::int64_t first, std::int64_t last, std::int64_t i, auto n) {
+                      column_gradients(args, first, last, begin + i, n);
+                    });
     });
   }
   if (args.dx.empty()) return;

@@ -84,19 +84,30 @@ void reduce_rows(const ReduceArgs& a, const Split& s) {
   });
 }
 
-/// Sixteen neighbouring outputs, or n of them: one chain over the slices each.
-template <typename N>
-void reduce_columns16(const ReduceArgs& a, const Split& s, const Line& out, std::int64_t from,
-                      N n) {
+/// Up to kColumnGrain neighbouring outputs: one chain over the slices each.
+void reduce_piece(const ReduceArgs& a, const Split& s, const Line& out, std::int64_t from,
+                  std::int64_t columns) {
   const std::int64_t slices = s.slices.count();
   const std::int64_t stride = s.kept.x_strides[s.kept.rank - 1];
   const float start = a.op == Reduce::max ? -std::numeric_limits<float>::infinity() : 0.0f;
-  F32x16 acc = a.accumulate ? out.at(0, n) : splat(start);
-  for (std::int64_t i = 0; i < slices; ++i)
-    acc =
-        join(a.op, acc, Line(a.x, from + s.slices.offset(i, s.slices.x_strides), stride).at(0, n));
-  if (a.op == Reduce::mean) acc = acc / splat(static_cast<float>(slices));
-  out.set(0, acc, n);
+  alignas(64) float sums[kColumnGrain];
+  each16(columns, [&](std::int64_t i, auto n) {
+    store(sums + i, a.accumulate ? out.at(i, n) : splat(start));
+  });
+  column_blocks(slices, columns,
+                [&](std::int64_t first, std::int64_t last, std::int64_t i, auto n) {
+                  F32x16 acc = load(sums + i);
+                  for (std::int64_t r = first; r < last; ++r) {
+                    const Line x(a.x, from + s.slices.offset(r, s.slices.x_strides), stride);
+                    acc = join(a.op, acc, x.at(i, n));
+                  }
+                  store(sums + i, acc);
+                });
+  const F32x16 count = splat(static_cast<float>(slices));
+  each16(columns, [&](std::int64_t i, auto n) {
+    const F32x16 acc = load(sums + i);
+    out.set(i, a.op == Reduce::mean ? acc / count : acc, n);
+  });
 }
 
 /// The last dimension is kept: vectors run across outputs.
@@ -105,20 +116,16 @@ void reduce_columns(const ReduceArgs& a, const Split& s) {
   const std::int64_t columns = s.kept.dims[last];
   const std::int64_t pieces = (columns + kColumnGrain - 1) / kColumnGrain;
   const std::int64_t units = s.kept.count() / std::max<std::int64_t>(columns, 1) * pieces;
-  const std::int64_t to_step = s.kept.out_strides[last], from_step = s.kept.x_strides[last];
-  parallel_for(units, row_grain(kColumnGrain * s.slices.count()),
-               [&](std::int64_t first, std::int64_t end) {
-                 for (std::int64_t u = first; u < end; ++u) {
-                   const std::int64_t begin = u % pieces * kColumnGrain;
-                   const std::int64_t k = u / pieces * columns + begin;
-                   const std::int64_t to = s.kept.offset(k, s.kept.out_strides);
-                   const std::int64_t from = s.kept.offset(k, s.kept.x_strides);
-                   each16(std::min(columns - begin, kColumnGrain), [&](std::int64_t i, auto n) {
-                     const Line out(a.out, to + i * to_step, to_step);
-                     reduce_columns16(a, s, out, from + i * from_step, n);
-                   });
-                 }
-               });
+  parallel_for(
+      units, row_grain(kColumnGrain * s.slices.count()), [&](std::int64_t first, std::int64_t end) {
+        for (std::int64_t u = first; u < end; ++u) {
+          const std::int64_t begin = u % pieces * kColumnGrain;
+          const std::int64_t k = u / pieces * columns + begin;
+          const Line out(a.out, s.kept.offset(k, s.kept.out_strides), s.kept.out_strides[last]);
+          reduce_piece(a, s, out, s.kept.offset(k, s.kept.x_strides),
+                       std::min(columns - begin, kColumnGrain));
+        }
+      });
 }
 
 }  // namespace

@@ -44,28 +44,19 @@ void backward_row(const RmsNormBackwardArgs& a, std::int64_t r) {
   });
 }
 
-/// Columns [begin, end): one chain each, four sixteens of columns at a time.
+/// Columns [begin, end): one chain each.
 void weight_gradient(const RmsNormBackwardArgs& a, std::int64_t begin, std::int64_t end) {
-  const std::int64_t rows = rows_of(a.x);
   const float* inverse = a.inverse_rms.as<float>();
-  float* out = a.dweight_acc.as<float>();
-  std::int64_t i = begin;
-  for (; i + 64 <= end; i += 64) {
-    F32x16 acc[4] = {load(out + i), load(out + i + 16), load(out + i + 32), load(out + i + 48)};
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const Row x(a.x, r), dy(a.dy, r);
-      const F32x16 scale = splat(inverse[r]);
-      for (int k = 0; k < 4; ++k)
-        acc[k] = fma(dy.at(i + 16 * k, Full{}), x.at(i + 16 * k, Full{}) * scale, acc[k]);
-    }
-    for (int k = 0; k < 4; ++k) store(out + i + 16 * k, acc[k]);
-  }
-  each16(end - i, [&](std::int64_t j, auto n) {
-    F32x16 acc = load_some(out + i + j, n);
-    for (std::int64_t r = 0; r < rows; ++r)
-      acc = fma(Row(a.dy, r).at(i + j, n), Row(a.x, r).at(i + j, n) * splat(inverse[r]), acc);
-    store_some(out + i + j, acc, n);
-  });
+  float* out = a.dweight_acc.as<float>() + begin;
+  column_blocks(rows_of(a.x), end - begin,
+                [&](std::int64_t first, std::int64_t last, std::int64_t i, auto n) {
+                  F32x16 acc = load_some(out + i, n);
+                  for (std::int64_t r = first; r < last; ++r) {
+                    const F32x16 normal = Row(a.x, r).at(begin + i, n) * splat(inverse[r]);
+                    acc = fma(Row(a.dy, r).at(begin + i, n), normal, acc);
+                  }
+                  store_some(out + i, acc, n);
+                });
 }
 
 }  // namespace
