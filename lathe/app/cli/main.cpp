@@ -89,19 +89,19 @@ std::string usage_problem(const CLI::App& root, const CLI::ParseError& error) {
   std::erase(rest, "--");
   if (rest.empty()) return error.what();
   const std::string& first = rest.front();
+  const std::string name = command_line(app);
   if (first.starts_with('-'))
-    return fmt::format("{}: no option '{}'{}", command_line(app), first,
+    return fmt::format("{} has no option '{}'{}", name, first,
                        did_you_mean(first.substr(0, first.find('=')), options_of(app)));
   const std::vector<std::string> verbs = verbs_of(app);
-  if (verbs.empty())
-    return fmt::format("{}: one argument too many: '{}'", command_line(app), first);
+  if (verbs.empty()) return fmt::format("{} does not take another argument, '{}'", name, first);
   const std::string meant = did_you_mean(first, verbs);
-  return fmt::format("{}: no verb '{}'{}", command_line(app), first,
+  return fmt::format("{} has no verb '{}'{}", name, first,
                      meant.empty() ? fmt::format("; there are {}", fmt::join(verbs, ", ")) : meant);
 }
 
 int usage_error(const CLI::App& root, const CLI::ParseError& error) {
-  log::error("{}; see '{} --help'", usage_problem(root, error), command_line(chosen(root)));
+  log::error("{} (see '{} --help')", usage_problem(root, error), command_line(chosen(root)));
   return exit_status(ErrorCode::kInvalidArgument);
 }
 
