@@ -39,8 +39,8 @@ void ModelConfig::resolve() {
     head_size = width / heads;
   }
   if (heads % kv_heads != 0)
-    fail(ErrorCode::kInvalidArgument, "model.kv_heads: expected a divisor of model.heads = {}, got {}",
-         heads, kv_heads);
+    fail(ErrorCode::kInvalidArgument,
+         "model.kv_heads: expected a divisor of model.heads = {}, got {}", heads, kv_heads);
   if (kind == "llama" && head_size % 2 != 0)
     fail(ErrorCode::kInvalidArgument,
          "model.head_size: rotary positions turn pairs, expected an even size, got {}", head_size);

@@ -1,4 +1,5 @@
-// The interface that training, generation and evaluation share: ids in, hidden states or logits out.
+// The interface that training, generation and evaluation share: ids in, hidden states or logits
+// out.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +17,14 @@ namespace lathe::model {
 /// The shape of a network, in the words of the [model] table.
 struct ModelConfig {
   std::string kind = "llama";
-  std::int64_t vocab = 0;     // rows of the embedding; 0: from the tokenizer
-  std::int64_t context = 0;   // positions it is made for; 0: train.context
+  std::int64_t vocab = 0;    // rows of the embedding; 0: from the tokenizer
+  std::int64_t context = 0;  // positions it is made for; 0: train.context
   std::int64_t layers = 6;
   std::int64_t width = 320;
   std::int64_t heads = 5;
-  std::int64_t kv_heads = 0;  // 0: heads
-  std::int64_t head_size = 0; // 0: width / heads
-  std::int64_t hidden = 0;    // 0: 4 width (gpt2), 8/3 width rounded up to 32 (llama)
+  std::int64_t kv_heads = 0;   // 0: heads
+  std::int64_t head_size = 0;  // 0: width / heads
+  std::int64_t hidden = 0;     // 0: 4 width (gpt2), 8/3 width rounded up to 32 (llama)
   bool tied = true;
   bool attention_bias = false;  // llama: q, k, v and o; gpt2 always has biases
   bool mlp_bias = false;
@@ -47,7 +48,8 @@ struct TokenBatch {
   static TokenBatch from(std::int64_t rows, std::int64_t width, const std::int32_t* ids,
                          const std::int32_t* positions, const std::int32_t* document_start);
   /// One document a row, from position `first` on.
-  static TokenBatch plain(const std::vector<std::vector<std::int32_t>>& rows, std::int64_t first = 0);
+  static TokenBatch plain(const std::vector<std::vector<std::int32_t>>& rows,
+                          std::int64_t first = 0);
   static TokenBatch meta(std::int64_t rows, std::int64_t width);
 };
 
@@ -68,7 +70,8 @@ class LanguageModel {
   const ModelConfig& config() const { return config_; }
 
   /// Final hidden states, ready for the head. With a state the batch continues it.
-  /// Shapes: ids [B,T] -> [B,T,C] in the compute type. Throws InvalidArgument when the state is full.
+  /// Shapes: ids [B,T] -> [B,T,C] in the compute type. Throws InvalidArgument when the state is
+  /// full.
   virtual Tensor hidden(const TokenBatch& batch, ModelState* state = nullptr) = 0;
 
   /// The projection to the vocabulary: parameter and which use of it. Shapes: [V,C].
@@ -97,7 +100,8 @@ class LanguageModel {
  protected:
   explicit LanguageModel(ModelConfig config) : config_(std::move(config)) {}
   friend std::unique_ptr<LanguageModel> build(const ModelConfig&, DType, Device);
-  virtual void visit(const std::function<void(const std::string&, autograd::Parameter&)>& visit) = 0;
+  virtual void visit(
+      const std::function<void(const std::string&, autograd::Parameter&)>& visit) = 0;
 
   ModelConfig config_;
   bool recompute_ = false;
@@ -106,8 +110,8 @@ class LanguageModel {
   std::vector<autograd::Parameter*> parameters_;
 };
 
-/// A model of config.kind with allocated, undefined weights. Throws InvalidArgument with the nearest
-/// kind when there is none of that name.
+/// A model of config.kind with allocated, undefined weights. Throws InvalidArgument with the
+/// nearest kind when there is none of that name.
 std::unique_ptr<LanguageModel> build(const ModelConfig& config, DType compute,
                                      Device device = Device::cpu);
 

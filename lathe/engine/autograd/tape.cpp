@@ -33,7 +33,7 @@ class Tape::Sink : public ops::GradSink {
   BackwardOptions options_;
 };
 
-Tape::Tape() : outer_(innermost) { innermost = this; }
+Tape::Tape(bool keep_all) : keep_all_(keep_all), outer_(innermost) { innermost = this; }
 Tape::~Tape() { innermost = outer_; }
 Tape* Tape::current() { return innermost; }
 
@@ -61,21 +61,24 @@ void Tape::after(const ops::OpDef& def, ops::Inputs in, ops::Inputs out, const o
   node.def = &def;
   node.attrs = attrs;
   // Without a rule the composite is replayed from the inputs, so all of them stay.
-  const bool rule = def.vjp != nullptr;
+  const bool rule = def.vjp != nullptr && !keep_all_;
   for (std::size_t i = 0; i < in.size(); ++i) {
     const bool keep = !rule || (def.saves_inputs >> i & 1) != 0;
     node.in.push_back(keep || !in[i].defined() ? in[i] : in[i].shell());
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const bool keep = rule && (def.saves_outputs >> i & 1) != 0;
+    const bool keep = keep_all_ || (rule && (def.saves_outputs >> i & 1) != 0);
     node.out.push_back(keep ? out[i] : out[i].shell());
-    if (is_float(out[i].dtype())) entries_.try_emplace(out[i].id());
+    const bool flows = (def.differentiable_outputs >> i & 1) != 0 && is_float(out[i].dtype());
+    if (flows) entries_.try_emplace(out[i].id());
   }
   nodes_.push_back(std::move(node));
 }
 
 void Tape::backward(const Tensor& root, const Tensor& seed, BackwardOptions options) {
   if (!tracks(root)) return;
+  if (options.create_graph && !keep_all_)
+    fail(ErrorCode::kInvalidArgument, "tape: create_graph needs a tape that keeps all, Tape(true)");
   const bool was_recording = recording_;
   recording_ = options.create_graph;
   if (options.create_graph) {
@@ -124,7 +127,8 @@ void Tape::visit(Node& node, BackwardOptions options) {
 
 void Tape::differentiate(Node& node, const ops::VjpCall& call, BackwardOptions options) {
   const ops::OpDef& def = *node.def;
-  const bool use_composite = def.composite != nullptr && (def.vjp == nullptr || options.create_graph);
+  const bool use_composite =
+      def.composite != nullptr && (def.vjp == nullptr || options.create_graph);
   if (use_composite) return differentiate_composite(node, call, options);
   if (def.vjp == nullptr)
     fail(ErrorCode::kUnsupported, "{}: has no gradient{}", def.name,
@@ -134,7 +138,7 @@ void Tape::differentiate(Node& node, const ops::VjpCall& call, BackwardOptions o
 }
 
 void Tape::differentiate_composite(Node& node, const ops::VjpCall& call, BackwardOptions options) {
-  Tape inner;
+  Tape inner(true);
   Sink sink(*this, node.in, options);
   for (int i = 0; i < static_cast<int>(node.in.size()); ++i)
     if (sink.wants(i)) inner.watch(node.in[static_cast<std::size_t>(i)]);
@@ -176,7 +180,8 @@ void Tape::differentiate_replay(Node& node, const Tensor& gradient) {
 void Tape::accumulate(std::uint64_t id, const Tensor& like, const Tensor& gradient,
                       BackwardOptions options) {
   LATHE_CHECK(gradient.shape() == like.shape());
-  const Tensor typed = gradient.dtype() == like.dtype() ? gradient : ops::cast(gradient, like.dtype());
+  const Tensor typed =
+      gradient.dtype() == like.dtype() ? gradient : ops::cast(gradient, like.dtype());
   Entry& entry = entries_.at(id);
   if (entry.accumulator.defined() && !options.create_graph) {
     ops::add_acc_(entry.accumulator, typed);

@@ -11,8 +11,8 @@
 namespace lathe::autograd {
 
 struct BackwardOptions {
-  /// Record the backward pass too, so that gradients have gradients. Composites are differentiated
-  /// in place of hand-written rules, and accumulators are not used.
+  /// Record the backward pass too, so that gradients have gradients; the tape must keep_all.
+  /// Composites are differentiated in place of hand-written rules, accumulators are not used.
   bool create_graph = false;
 };
 
@@ -25,7 +25,9 @@ struct BackwardOptions {
 ///   Tensor dw = tape.gradient(w);
 class Tape : public ops::Recorder {
  public:
-  Tape();
+  /// `keep_all` keeps every tensor, as backward passes with create_graph need; otherwise only what
+  /// the gradient rules ask for.
+  explicit Tape(bool keep_all = false);
   ~Tape() override;
 
   /// Makes `leaf` tracked. With an accumulator (f32, same shape), gradients are added into it,
@@ -72,12 +74,14 @@ class Tape : public ops::Recorder {
 
   std::vector<Node> nodes_;
   std::unordered_map<std::uint64_t, Entry> entries_;
+  bool keep_all_;
   bool recording_ = true;
   Tape* outer_;
 };
 
 /// Runs f(x) without keeping what it computes; the backward pass runs it again (activation
-/// recompute). f must be a pure function of x and of watched leaves. Outside a tape it is just f(x).
+/// recompute). f must be a pure function of x and of watched leaves. Outside a tape it is just
+/// f(x).
 Tensor recompute(const std::function<Tensor(const Tensor&)>& f, const Tensor& x);
 
 }  // namespace lathe::autograd

@@ -41,7 +41,8 @@ double flops_ten(Inputs in, Inputs, const Attrs&) {
   return 10.0 * static_cast<double>(in[0].count());
 }
 
-// --- silu and gelu --------------------------------------------------------------------------------
+// --- silu and gelu
+// --------------------------------------------------------------------------------
 
 void cpu_silu(const KernelCall& c) noexcept {
   kernels::activation({as_rows(c.in[0]), as_rows(c.out[0]), Activation::silu});
@@ -62,22 +63,22 @@ Outputs composite_silu(Inputs in, const Attrs&) { return one(mul(in[0], sigmoid(
 
 Outputs composite_gelu(Inputs in, const Attrs& attrs) {
   const Tensor& x = in[0];
-  const Tensor inner =
-      attrs.as<GeluAttrs>().approximate
-          ? tanh(scale(add(x, scale(mul(square(x), x), 0.044715)),
-                       std::sqrt(2.0 / std::numbers::pi)))
-          : erf(scale(x, 1.0 / std::numbers::sqrt2));
+  const Tensor inner = attrs.as<GeluAttrs>().approximate
+                           ? tanh(scale(add(x, scale(mul(square(x), x), 0.044715)),
+                                        std::sqrt(2.0 / std::numbers::pi)))
+                           : erf(scale(x, 1.0 / std::numbers::sqrt2));
   return one(mul(scale(x, 0.5), add(inner, constant(x, 1.0))));
 }
 
-// --- swiglu ---------------------------------------------------------------------------------------
+// --- swiglu
+// ---------------------------------------------------------------------------------------
 
 void cpu_swiglu(const KernelCall& c) noexcept {
   kernels::gated({as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.out[0]), Activation::silu});
 }
 void cpu_swiglu_backward(const KernelCall& c) noexcept {
-  kernels::gated_backward({as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.in[2]),
-                           as_rows(c.out[0]), as_rows(c.out[1]), Activation::silu});
+  kernels::gated_backward({as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.in[2]), as_rows(c.out[0]),
+                           as_rows(c.out[1]), Activation::silu});
 }
 Outputs composite_swiglu(Inputs in, const Attrs&) { return one(mul(silu(in[0]), in[1])); }
 
@@ -86,12 +87,14 @@ void infer_swiglu_backward(Inputs in, const Attrs& attrs, std::vector<TensorSpec
   out.push_back(out.back());
 }
 
-// --- samples --------------------------------------------------------------------------------------
+// --- samples
+// --------------------------------------------------------------------------------------
 
 std::vector<Sample> samples_unary() {
   std::vector<Sample> samples;
   for (const Shape& x : {Shape{3, 17}, Shape{1}, Shape{0}, Shape{2, 3, 32}})
-    samples.push_back({.inputs = {{x, DType::f32}}, .attrs = GeluAttrs{true}, .low = -4, .high = 4});
+    samples.push_back(
+        {.inputs = {{x, DType::f32}}, .attrs = GeluAttrs{true}, .low = -4, .high = 4});
   Sample exact = samples.front();
   exact.attrs = GeluAttrs{false};
   samples.push_back(exact);
@@ -100,8 +103,10 @@ std::vector<Sample> samples_unary() {
 std::vector<Sample> samples_binary() {
   std::vector<Sample> samples;
   for (const Shape& x : {Shape{3, 17}, Shape{1}, Shape{0}, Shape{2, 3, 32}})
-    samples.push_back({.inputs = {{x, DType::f32}, {x, DType::f32}}, .attrs = GeluAttrs{true},
-                       .low = -4, .high = 4});
+    samples.push_back({.inputs = {{x, DType::f32}, {x, DType::f32}},
+                       .attrs = GeluAttrs{true},
+                       .low = -4,
+                       .high = 4});
   return samples;
 }
 std::vector<Sample> samples_ternary() {
@@ -113,15 +118,24 @@ std::vector<Sample> samples_ternary() {
 }  // namespace
 
 namespace defs {
-extern const OpDef silu_backward{.name = "silu_backward", .traits = kElementwise,
-                                 .infer = infer_same, .cpu = cpu_silu_backward,
-                                 .flops = flops_ten, .samples = samples_binary};
-extern const OpDef gelu_backward{.name = "gelu_backward", .traits = kElementwise,
-                                 .infer = infer_same, .cpu = cpu_gelu_backward,
-                                 .flops = flops_ten, .samples = samples_binary};
-extern const OpDef swiglu_backward{.name = "swiglu_backward", .traits = kElementwise,
-                                   .infer = infer_swiglu_backward, .cpu = cpu_swiglu_backward,
-                                   .flops = flops_ten, .samples = samples_ternary};
+extern const OpDef silu_backward{.name = "silu_backward",
+                                 .traits = kElementwise,
+                                 .infer = infer_same,
+                                 .cpu = cpu_silu_backward,
+                                 .flops = flops_ten,
+                                 .samples = samples_binary};
+extern const OpDef gelu_backward{.name = "gelu_backward",
+                                 .traits = kElementwise,
+                                 .infer = infer_same,
+                                 .cpu = cpu_gelu_backward,
+                                 .flops = flops_ten,
+                                 .samples = samples_binary};
+extern const OpDef swiglu_backward{.name = "swiglu_backward",
+                                   .traits = kElementwise,
+                                   .infer = infer_swiglu_backward,
+                                   .cpu = cpu_swiglu_backward,
+                                   .flops = flops_ten,
+                                   .samples = samples_ternary};
 }  // namespace defs
 
 namespace {
@@ -139,15 +153,33 @@ void vjp_swiglu(const VjpCall& c, GradSink& sink) {
 }  // namespace
 
 namespace defs {
-extern const OpDef silu{.name = "silu", .traits = kElementwise, .infer = infer_same,
-                        .cpu = cpu_silu, .composite = composite_silu, .vjp = vjp_silu,
-                        .saves_outputs = 0, .flops = flops_ten, .samples = samples_unary};
-extern const OpDef gelu{.name = "gelu", .traits = kElementwise, .infer = infer_same,
-                        .cpu = cpu_gelu, .composite = composite_gelu, .vjp = vjp_gelu,
-                        .saves_outputs = 0, .flops = flops_ten, .samples = samples_unary};
-extern const OpDef swiglu{.name = "swiglu", .traits = kElementwise, .infer = infer_same,
-                          .cpu = cpu_swiglu, .composite = composite_swiglu, .vjp = vjp_swiglu,
-                          .saves_outputs = 0, .flops = flops_ten, .samples = samples_binary};
+extern const OpDef silu{.name = "silu",
+                        .traits = kElementwise,
+                        .infer = infer_same,
+                        .cpu = cpu_silu,
+                        .composite = composite_silu,
+                        .vjp = vjp_silu,
+                        .saves_outputs = 0,
+                        .flops = flops_ten,
+                        .samples = samples_unary};
+extern const OpDef gelu{.name = "gelu",
+                        .traits = kElementwise,
+                        .infer = infer_same,
+                        .cpu = cpu_gelu,
+                        .composite = composite_gelu,
+                        .vjp = vjp_gelu,
+                        .saves_outputs = 0,
+                        .flops = flops_ten,
+                        .samples = samples_unary};
+extern const OpDef swiglu{.name = "swiglu",
+                          .traits = kElementwise,
+                          .infer = infer_same,
+                          .cpu = cpu_swiglu,
+                          .composite = composite_swiglu,
+                          .vjp = vjp_swiglu,
+                          .saves_outputs = 0,
+                          .flops = flops_ten,
+                          .samples = samples_binary};
 }  // namespace defs
 
 Tensor silu(const Tensor& x) { return apply_one(defs::silu, std::array{x}); }

@@ -19,7 +19,8 @@ class Attrs {
 
   template <typename T>
     requires(!std::same_as<T, Attrs>)
-  Attrs(const T& value) : type_(&kType<T>) {  // NOLINT: implicit, so that apply(def, in, {axis}) reads well
+  Attrs(const T& value)
+      : type_(&kType<T>) {  // NOLINT: implicit, so that apply(def, in, {axis}) reads well
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(data_));
     new (data_) T(value);
   }

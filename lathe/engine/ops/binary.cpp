@@ -21,8 +21,8 @@ void infer_compare(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 void infer_select(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   if (in[0].dtype() != DType::boolean) bad_shape("select", "a bool condition", in[0]);
   const Shape values = broadcast(in[1].shape(), in[2].shape(), "select");
-  out.push_back({broadcast(in[0].shape(), values, "select"),
-                 promote(in[1].dtype(), in[2].dtype())});
+  out.push_back(
+      {broadcast(in[0].shape(), values, "select"), promote(in[1].dtype(), in[2].dtype())});
 }
 
 template <Binary kOp>
@@ -103,10 +103,15 @@ std::vector<Sample> samples_select() {
 }  // namespace
 
 namespace defs {
-#define LATHE_BINARY(op, kernel, saved, sampled)                                                 \
-  extern const OpDef op{.name = #op, .traits = kElementwise, .layout = Layout::any,              \
-                        .infer = infer_binary, .cpu = cpu_binary<Binary::kernel>,                \
-                        .vjp = vjp_##op, .saves_inputs = saved, .saves_outputs = 0,              \
+#define LATHE_BINARY(op, kernel, saved, sampled)           \
+  extern const OpDef op{.name = #op,                       \
+                        .traits = kElementwise,            \
+                        .layout = Layout::any,             \
+                        .infer = infer_binary,             \
+                        .cpu = cpu_binary<Binary::kernel>, \
+                        .vjp = vjp_##op,                   \
+                        .saves_inputs = saved,             \
+                        .saves_outputs = 0,                \
                         .samples = sampled};
 LATHE_BINARY(add, add, 0u, samples_any)
 LATHE_BINARY(sub, sub, 0u, samples_any)
@@ -115,15 +120,27 @@ LATHE_BINARY(div, div, ~0u, samples_positive)
 LATHE_BINARY(maximum, max, ~0u, samples_any)
 LATHE_BINARY(minimum, min, ~0u, samples_any)
 #undef LATHE_BINARY
-extern const OpDef less{.name = "less", .traits = kElementwise, .layout = Layout::any,
-                        .infer = infer_compare, .cpu = cpu_compare<Compare::lt>,
+extern const OpDef less{.name = "less",
+                        .traits = kElementwise,
+                        .layout = Layout::any,
+                        .infer = infer_compare,
+                        .cpu = cpu_compare<Compare::lt>,
                         .samples = samples_compare};
-extern const OpDef equal{.name = "equal", .traits = kElementwise, .layout = Layout::any,
-                         .infer = infer_compare, .cpu = cpu_compare<Compare::eq>,
+extern const OpDef equal{.name = "equal",
+                         .traits = kElementwise,
+                         .layout = Layout::any,
+                         .infer = infer_compare,
+                         .cpu = cpu_compare<Compare::eq>,
                          .samples = samples_compare};
-extern const OpDef select{.name = "select", .traits = kElementwise, .layout = Layout::any,
-                          .infer = infer_select, .cpu = cpu_select, .vjp = vjp_select,
-                          .saves_inputs = 1, .saves_outputs = 0, .samples = samples_select};
+extern const OpDef select{.name = "select",
+                          .traits = kElementwise,
+                          .layout = Layout::any,
+                          .infer = infer_select,
+                          .cpu = cpu_select,
+                          .vjp = vjp_select,
+                          .saves_inputs = 1,
+                          .saves_outputs = 0,
+                          .samples = samples_select};
 }  // namespace defs
 
 #define LATHE_BINARY(op) \

@@ -17,7 +17,8 @@ struct HeadAttrs {
   }
 };
 
-// --- cross_entropy(logits, targets) -> nll --------------------------------------------------------
+// --- cross_entropy(logits, targets) -> nll
+// --------------------------------------------------------
 
 void infer_cross_entropy(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   expect_float("cross_entropy", in[0]);
@@ -31,7 +32,8 @@ void cpu_cross_entropy(const KernelCall& c) noexcept {
   kernels::cross_entropy({.logits = c.in[0], .targets = c.in[1], .nll = c.out[0]});
 }
 
-// --- its gradient: (logits, targets, dnll) -> dlogits ---------------------------------------------
+// --- its gradient: (logits, targets, dnll) -> dlogits
+// ---------------------------------------------
 
 void infer_backward(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   out.push_back({in[0].shape(), in[0].dtype()});
@@ -44,21 +46,32 @@ void cpu_backward(const KernelCall& c) noexcept {
   View nll = c.in[2];
   nll.data = c.workspace;
   nll.strides[0] = 1;
-  kernels::cross_entropy({.logits = c.in[0], .targets = c.in[1], .weights = c.in[2], .nll = nll,
-                          .dlogits = c.out[0]});
+  kernels::cross_entropy(
+      {.logits = c.in[0], .targets = c.in[1], .weights = c.in[2], .nll = nll, .dlogits = c.out[0]});
 }
 
 std::vector<Sample> samples_cross_entropy() {
-  return {{.inputs = {{{4, 7}, DType::f32}, {{4}, DType::i32}}, .integer_below = 7,
+  return {{.inputs = {{{4, 7}, DType::f32}, {{4}, DType::i32}},
+           .integer_below = 7,
            .differentiable = 1},
-          {.inputs = {{{3, 33}, DType::f32}, {{3}, DType::i32}}, .integer_below = 33,
-           .differentiable = 1, .adjust = [](std::vector<Tensor>& in) {
-             in[1].data<std::int32_t>()[1] = -1;  // a row without a target
-           }},
+          {.inputs = {{{3, 33}, DType::f32}, {{3}, DType::i32}},
+           .integer_below = 33,
+           .differentiable = 1,
+           .adjust =
+               [](std::vector<Tensor>& in) {
+                 in[1].data<std::int32_t>()[1] = -1;  // a row without a target
+               }},
           {.inputs = {{{0, 5}, DType::f32}, {{0}, DType::i32}}, .differentiable = 1}};
 }
 
-// --- linear_cross_entropy(x, weight, targets) -> nll ----------------------------------------------
+std::vector<Sample> samples_backward() {
+  return {{.inputs = {{{4, 33}, DType::f32}, {{4}, DType::i32}, {{4}, DType::f32}},
+           .integer_below = 33,
+           .mixed_types = false}};
+}
+
+// --- linear_cross_entropy(x, weight, targets) -> nll
+// ----------------------------------------------
 
 void check_head(const char* subject, const Tensor& x, const Tensor& weight, const Tensor& targets) {
   expect_float(subject, x);
@@ -76,8 +89,12 @@ void infer_linear(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 }
 
 kernels::LinearCrossEntropyArgs linear_args(const KernelCall& c) {
-  return {.x = c.in[0], .weight = c.in[1], .targets = c.in[2], .nll = c.out[0],
-          .workspace = c.workspace, .workspace_bytes = c.workspace_bytes};
+  return {.x = c.in[0],
+          .weight = c.in[1],
+          .targets = c.in[2],
+          .nll = c.out[0],
+          .workspace = c.workspace,
+          .workspace_bytes = c.workspace_bytes};
 }
 std::int64_t workspace_linear(const KernelCall& c) noexcept {
   return kernels::linear_cross_entropy_workspace(linear_args(c));
@@ -107,11 +124,13 @@ std::vector<Sample> samples_linear() {
   std::vector<Sample> samples;
   for (const std::int64_t n : {5, 1, 0, 300})
     samples.push_back({.inputs = {{{n, 6}, DType::f32}, {{11, 6}, DType::f32}, {{n}, DType::i32}},
-                       .integer_below = 11, .differentiable = 3});
+                       .integer_below = 11,
+                       .differentiable = 3});
   return samples;
 }
 
-// --- linear_cross_entropy_grad_(weight_acc | none, x, weight, targets, token_weights) -> nll, dx ---
+// --- linear_cross_entropy_grad_(weight_acc | none, x, weight, targets, token_weights) -> nll, dx
+// ---
 
 void infer_grad(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   check_head("linear_cross_entropy_grad_", in[1], in[2], in[3]);
@@ -124,10 +143,17 @@ void infer_grad(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 
 kernels::LinearCrossEntropyArgs grad_args(const KernelCall& c) {
   const auto& a = c.attrs->as<HeadAttrs>();
-  return {.x = c.in[1], .weight = c.in[2], .targets = c.in[3], .token_weights = c.in[4],
-          .nll = c.out[0], .dx = c.out[1], .weight_acc = c.in[0],
-          .z_loss = static_cast<float>(a.z_loss), .rows_per_sequence = a.rows_per_sequence,
-          .workspace = c.workspace, .workspace_bytes = c.workspace_bytes};
+  return {.x = c.in[1],
+          .weight = c.in[2],
+          .targets = c.in[3],
+          .token_weights = c.in[4],
+          .nll = c.out[0],
+          .dx = c.out[1],
+          .weight_acc = c.in[0],
+          .z_loss = static_cast<float>(a.z_loss),
+          .rows_per_sequence = a.rows_per_sequence,
+          .workspace = c.workspace,
+          .workspace_bytes = c.workspace_bytes};
 }
 std::int64_t workspace_grad(const KernelCall& c) noexcept {
   return kernels::linear_cross_entropy_workspace(grad_args(c));
@@ -135,16 +161,34 @@ std::int64_t workspace_grad(const KernelCall& c) noexcept {
 void cpu_grad(const KernelCall& c) noexcept { kernels::linear_cross_entropy(grad_args(c)); }
 
 double flops_grad(Inputs in, Inputs, const Attrs&) {
-  const double product = 2.0 * static_cast<double>(in[1].count()) * static_cast<double>(in[2].dim(0));
+  const double product =
+      2.0 * static_cast<double>(in[1].count()) * static_cast<double>(in[2].dim(0));
   return product * (in[0].defined() ? 3 : 2);
+}
+
+std::vector<Sample> samples_grad() {
+  std::vector<Sample> samples;
+  for (const std::int64_t n : {5, 0, 300})
+    samples.push_back({.inputs = {{{11, 6}, DType::f32},
+                                  {{n, 6}, DType::f32},
+                                  {{11, 6}, DType::f32},
+                                  {{n}, DType::i32},
+                                  {{n}, DType::f32}},
+                       .attrs = HeadAttrs{1e-3, 5},
+                       .low = 0.1,
+                       .integer_below = 11,
+                       .mixed_types = false});
+  return samples;
 }
 
 }  // namespace
 
 namespace defs {
-extern const OpDef cross_entropy_backward{
-    .name = "cross_entropy_backward", .infer = infer_backward, .cpu = cpu_backward,
-    .workspace = workspace_backward};
+extern const OpDef cross_entropy_backward{.name = "cross_entropy_backward",
+                                          .infer = infer_backward,
+                                          .cpu = cpu_backward,
+                                          .workspace = workspace_backward,
+                                          .samples = samples_backward};
 }  // namespace defs
 
 namespace {
@@ -168,17 +212,31 @@ void vjp_cross_entropy(const VjpCall& c, GradSink& sink) {
 }  // namespace
 
 namespace defs {
-extern const OpDef cross_entropy{
-    .name = "cross_entropy", .infer = infer_cross_entropy, .cpu = cpu_cross_entropy,
-    .composite = composite_cross_entropy, .vjp = vjp_cross_entropy, .saves_outputs = 0,
-    .samples = samples_cross_entropy};
-extern const OpDef linear_cross_entropy{
-    .name = "linear_cross_entropy", .traits = kMatmulLike, .infer = infer_linear,
-    .cpu = cpu_linear, .workspace = workspace_linear, .composite = composite_linear,
-    .vjp = vjp_linear, .saves_outputs = 0, .flops = flops_linear, .samples = samples_linear};
-extern const OpDef linear_cross_entropy_grad_{
-    .name = "linear_cross_entropy_grad_", .traits = kInPlace | kMatmulLike, .writes = 1,
-    .infer = infer_grad, .cpu = cpu_grad, .workspace = workspace_grad, .flops = flops_grad};
+extern const OpDef cross_entropy{.name = "cross_entropy",
+                                 .infer = infer_cross_entropy,
+                                 .cpu = cpu_cross_entropy,
+                                 .composite = composite_cross_entropy,
+                                 .vjp = vjp_cross_entropy,
+                                 .saves_outputs = 0,
+                                 .samples = samples_cross_entropy};
+extern const OpDef linear_cross_entropy{.name = "linear_cross_entropy",
+                                        .traits = kMatmulLike,
+                                        .infer = infer_linear,
+                                        .cpu = cpu_linear,
+                                        .workspace = workspace_linear,
+                                        .composite = composite_linear,
+                                        .vjp = vjp_linear,
+                                        .saves_outputs = 0,
+                                        .flops = flops_linear,
+                                        .samples = samples_linear};
+extern const OpDef linear_cross_entropy_grad_{.name = "linear_cross_entropy_grad_",
+                                              .traits = kInPlace | kMatmulLike,
+                                              .writes = 1,
+                                              .infer = infer_grad,
+                                              .cpu = cpu_grad,
+                                              .workspace = workspace_grad,
+                                              .flops = flops_grad,
+                                              .samples = samples_grad};
 }  // namespace defs
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {

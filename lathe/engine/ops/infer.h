@@ -19,7 +19,8 @@ inline void expect_i32(const char* subject, const Tensor& t) {
   if (!t.defined() || t.dtype() != DType::i32) bad_shape(subject, "an i32 tensor", t);
 }
 
-inline void expect_shape(const char* subject, const char* what, const Tensor& t, const Shape& shape) {
+inline void expect_shape(const char* subject, const char* what, const Tensor& t,
+                         const Shape& shape) {
   if (t.shape() != shape)
     fail(ErrorCode::kShapeMismatch, "{}: {}: expected {}, got {}", subject, what, to_string(shape),
          describe(t));

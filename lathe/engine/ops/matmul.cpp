@@ -14,7 +14,8 @@ View flipped(View v) {
   return v;
 }
 
-// --- matmul ---------------------------------------------------------------------------------------
+// --- matmul
+// ---------------------------------------------------------------------------------------
 
 void infer_matmul(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   expect_float("matmul", in[0]);
@@ -40,7 +41,10 @@ void infer_matmul(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 }
 
 kernels::MatmulArgs matmul_args(const KernelCall& c) {
-  return {.a = c.in[0], .b = c.in[1], .c = c.out[0], .workspace = c.workspace,
+  return {.a = c.in[0],
+          .b = c.in[1],
+          .c = c.out[0],
+          .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
 
@@ -63,16 +67,19 @@ std::vector<Sample> samples_matmul() {
   const auto pair = [](Shape a, Shape b) {
     return Sample{.inputs = {{a, DType::f32}, {b, DType::f32}}};
   };
-  return {pair({3, 5}, {5, 4}), pair({1, 1}, {1, 1}), pair({17, 33}, {33, 19}),
+  return {pair({3, 5}, {5, 4}),       pair({1, 1}, {1, 1}), pair({17, 33}, {33, 19}),
           pair({2, 3, 4}, {2, 4, 5}), pair({0, 3}, {3, 2}), pair({2, 0}, {0, 3})};
 }
 
-// --- linear ---------------------------------------------------------------------------------------
+// --- linear
+// ---------------------------------------------------------------------------------------
 
 struct LinearAttrs {
   bool in_out = false;  // weight as [in,out]
   void fields(Fields& f) { f("in_out", in_out); }
 };
+
+bool has_bias(Inputs in) { return in.size() > 2 && in[2].defined(); }
 
 void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   expect_float("linear", in[0]);
@@ -86,7 +93,7 @@ void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
     fail(ErrorCode::kInvalidArgument, "linear: x {} and weight {} differ in type; cast one of them",
          describe(in[0]), describe(in[1]));
   const std::int64_t n = w[in_out ? 1 : 0];
-  if (in[2].defined()) expect_shape("linear", "bias", in[2], {n});
+  if (has_bias(in)) expect_shape("linear", "bias", in[2], {n});
   Shape shape = in[0].shape();
   shape[shape.rank() - 1] = n;
   out.push_back({shape, in[0].dtype()});
@@ -94,8 +101,11 @@ void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
 
 kernels::MatmulArgs linear_args(const KernelCall& c) {
   const bool in_out = c.attrs->as<LinearAttrs>().in_out;
-  return {.a = as_rows(c.in[0]), .b = in_out ? c.in[1] : flipped(c.in[1]),
-          .c = as_rows(c.out[0]), .bias = c.in[2], .workspace = c.workspace,
+  return {.a = as_rows(c.in[0]),
+          .b = in_out ? c.in[1] : flipped(c.in[1]),
+          .c = as_rows(c.out[0]),
+          .bias = c.in[2],
+          .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
 
@@ -107,7 +117,7 @@ void cpu_linear(const KernelCall& c) noexcept { kernels::matmul(linear_args(c));
 Outputs composite_linear(Inputs in, const Attrs& attrs) {
   const Tensor x = reshape(in[0], {-1, in[0].dim(-1)});
   Tensor y = matmul(x, attrs.as<LinearAttrs>().in_out ? in[1] : transpose(in[1]));
-  if (in[2].defined()) y = add(y, in[2]);
+  if (has_bias(in)) y = add(y, in[2]);
   Shape shape = in[0].shape();
   shape[shape.rank() - 1] = y.dim(1);
   Outputs out;
@@ -117,8 +127,7 @@ Outputs composite_linear(Inputs in, const Attrs& attrs) {
 
 /// acc += a^T b over tokens. A bf16 product adds pairs of tokens, and a pair must not straddle two
 /// sequences (a split of the batch would then change it): odd sequences go one by one.
-void accumulate_tokens(const Tensor& acc, const Tensor& a, const Tensor& b,
-                       std::int64_t sequence) {
+void accumulate_tokens(const Tensor& acc, const Tensor& a, const Tensor& b, std::int64_t sequence) {
   if (a.dtype() != DType::bf16 || sequence % 2 == 0 || a.dim(0) == sequence)
     return matmul_acc_(acc, transpose(a), b);
   for (std::int64_t t = 0; t < a.dim(0); t += sequence)
@@ -129,8 +138,7 @@ void vjp_linear(const VjpCall& c, GradSink& sink) {
   const bool in_out = c.attrs.as<LinearAttrs>().in_out;
   const Tensor& dy = c.grad[0];
   const Tensor dy_rows = reshape(dy, {-1, dy.dim(-1)});
-  if (sink.wants(0))
-    sink.add(0, in_out ? linear(dy, c.in[1]) : linear_in_out(dy, c.in[1], {}));
+  if (sink.wants(0)) sink.add(0, in_out ? linear(dy, c.in[1]) : linear_in_out(dy, c.in[1], {}));
   if (sink.wants(1)) {
     const Tensor x_rows = reshape(c.in[0], {-1, c.in[0].dim(-1)});
     const Tensor& a = in_out ? x_rows : dy_rows;
@@ -168,7 +176,8 @@ std::vector<Sample> samples_of_linear(bool in_out) {
 std::vector<Sample> samples_linear() { return samples_of_linear(false); }
 std::vector<Sample> samples_linear_in_out() { return samples_of_linear(true); }
 
-// --- matmul_acc_ ----------------------------------------------------------------------------------
+// --- matmul_acc_
+// ----------------------------------------------------------------------------------
 
 void infer_matmul_acc(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
   if (in[1].rank() != 2 || in[2].rank() != 2 || in[1].dim(1) != in[2].dim(0) ||
@@ -179,7 +188,11 @@ void infer_matmul_acc(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
 }
 
 kernels::MatmulArgs acc_args(const KernelCall& c) {
-  return {.a = c.in[1], .b = c.in[2], .c = c.in[0], .accumulate = true, .workspace = c.workspace,
+  return {.a = c.in[1],
+          .b = c.in[2],
+          .c = c.in[0],
+          .accumulate = true,
+          .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
 std::int64_t workspace_matmul_acc(const KernelCall& c) noexcept {
@@ -192,34 +205,62 @@ double flops_matmul_acc(Inputs in, Inputs, const Attrs&) {
 }
 
 std::vector<Sample> samples_matmul_acc() {
-  return {{.inputs = {{{5, 7}, DType::f32}, {{5, 9}, DType::f32}, {{9, 7}, DType::f32}}},
-          {.inputs = {{{1, 1}, DType::f32}, {{1, 0}, DType::f32}, {{0, 1}, DType::f32}}}};
+  return {{.inputs = {{{5, 7}, DType::f32}, {{5, 9}, DType::f32}, {{9, 7}, DType::f32}},
+           .mixed_types = false},
+          {.inputs = {{{1, 1}, DType::f32}, {{1, 0}, DType::f32}, {{0, 1}, DType::f32}},
+           .mixed_types = false}};
 }
 
 }  // namespace
 
 namespace defs {
-extern const OpDef matmul{.name = "matmul", .traits = kMatmulLike, .layout = Layout::any,
-                          .infer = infer_matmul, .cpu = cpu_matmul, .workspace = workspace_matmul,
-                          .vjp = vjp_matmul, .saves_outputs = 0, .flops = flops_matmul,
+extern const OpDef matmul{.name = "matmul",
+                          .traits = kMatmulLike,
+                          .layout = Layout::any,
+                          .infer = infer_matmul,
+                          .cpu = cpu_matmul,
+                          .workspace = workspace_matmul,
+                          .vjp = vjp_matmul,
+                          .saves_outputs = 0,
+                          .flops = flops_matmul,
                           .samples = samples_matmul};
 // Two names, one definition: the weight's layout is the attribute.
-extern const OpDef linear{.name = "linear", .traits = kMatmulLike, .infer = infer_linear,
-                          .cpu = cpu_linear, .workspace = workspace_linear,
-                          .composite = composite_linear, .vjp = vjp_linear, .saves_inputs = 3,
-                          .saves_outputs = 0, .flops = flops_linear, .samples = samples_linear};
-extern const OpDef linear_in_out{
-    .name = "linear_in_out", .traits = kMatmulLike, .infer = infer_linear, .cpu = cpu_linear,
-    .workspace = workspace_linear, .composite = composite_linear, .vjp = vjp_linear,
-    .saves_inputs = 3, .saves_outputs = 0, .flops = flops_linear,
-    .samples = samples_linear_in_out};
-extern const OpDef matmul_acc_{.name = "matmul_acc_", .traits = kInPlace | kMatmulLike, .writes = 1,
-                               .layout = Layout::any, .infer = infer_matmul_acc,
-                               .cpu = cpu_matmul_acc, .workspace = workspace_matmul_acc,
-                               .flops = flops_matmul_acc, .samples = samples_matmul_acc};
+extern const OpDef linear{.name = "linear",
+                          .traits = kMatmulLike,
+                          .infer = infer_linear,
+                          .cpu = cpu_linear,
+                          .workspace = workspace_linear,
+                          .composite = composite_linear,
+                          .vjp = vjp_linear,
+                          .saves_inputs = 3,
+                          .saves_outputs = 0,
+                          .flops = flops_linear,
+                          .samples = samples_linear};
+extern const OpDef linear_in_out{.name = "linear_in_out",
+                                 .traits = kMatmulLike,
+                                 .infer = infer_linear,
+                                 .cpu = cpu_linear,
+                                 .workspace = workspace_linear,
+                                 .composite = composite_linear,
+                                 .vjp = vjp_linear,
+                                 .saves_inputs = 3,
+                                 .saves_outputs = 0,
+                                 .flops = flops_linear,
+                                 .samples = samples_linear_in_out};
+extern const OpDef matmul_acc_{.name = "matmul_acc_",
+                               .traits = kInPlace | kMatmulLike,
+                               .writes = 1,
+                               .layout = Layout::any,
+                               .infer = infer_matmul_acc,
+                               .cpu = cpu_matmul_acc,
+                               .workspace = workspace_matmul_acc,
+                               .flops = flops_matmul_acc,
+                               .samples = samples_matmul_acc};
 }  // namespace defs
 
-Tensor matmul(const Tensor& a, const Tensor& b) { return apply_one(defs::matmul, std::array{a, b}); }
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  return apply_one(defs::matmul, std::array{a, b});
+}
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return apply_one(defs::linear, std::array{x, weight, bias}, LinearAttrs{false});

@@ -9,7 +9,8 @@
 namespace lathe::ops {
 namespace {
 
-// --- contiguous -----------------------------------------------------------------------------------
+// --- contiguous
+// -----------------------------------------------------------------------------------
 
 void infer_contiguous(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   out.push_back({in[0].shape(), in[0].dtype()});
@@ -18,7 +19,8 @@ void cpu_contiguous(const KernelCall& c) noexcept { kernels::copy({c.in[0], c.ou
 void vjp_contiguous(const VjpCall& c, GradSink& s) { s.add(0, c.grad[0]); }
 std::vector<Sample> samples_contiguous() { return {{.inputs = {{{3, 4, 5}, DType::f32}}}}; }
 
-// --- concat ---------------------------------------------------------------------------------------
+// --- concat
+// ---------------------------------------------------------------------------------------
 
 void infer_concat(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   const int axis = attrs.as<AxisAttrs>().axis;
@@ -65,7 +67,8 @@ std::vector<Sample> samples_concat() {
            .attrs = AxisAttrs{0, false}}};
 }
 
-// --- in place -------------------------------------------------------------------------------------
+// --- in place
+// -------------------------------------------------------------------------------------
 
 void infer_none(Inputs, const Attrs&, std::vector<TensorSpec>&) {}
 void infer_equal_shapes(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
@@ -83,7 +86,9 @@ void cpu_add_acc(const KernelCall& c) noexcept {
   kernels::binary({c.in[0], c.in[1], c.in[0], kernels::Binary::add});
 }
 
-std::vector<Sample> samples_one() { return {{.inputs = {{{3, 17}, DType::f32}}, .attrs = FactorAttrs{0.25}}}; }
+std::vector<Sample> samples_one() {
+  return {{.inputs = {{{3, 17}, DType::f32}}, .attrs = FactorAttrs{0.25}}};
+}
 std::vector<Sample> samples_two() {
   return {{.inputs = {{{3, 17}, DType::f32}, {{3, 17}, DType::f32}}},
           {.inputs = {{{0}, DType::f32}, {{0}, DType::f32}}}};
@@ -92,22 +97,50 @@ std::vector<Sample> samples_two() {
 }  // namespace
 
 namespace defs {
-extern const OpDef contiguous{.name = "contiguous", .layout = Layout::any,
-                              .infer = infer_contiguous, .cpu = cpu_contiguous,
-                              .vjp = vjp_contiguous, .saves_inputs = 0, .saves_outputs = 0,
+extern const OpDef contiguous{.name = "contiguous",
+                              .layout = Layout::any,
+                              .infer = infer_contiguous,
+                              .cpu = cpu_contiguous,
+                              .vjp = vjp_contiguous,
+                              .saves_inputs = 0,
+                              .saves_outputs = 0,
                               .samples = samples_contiguous};
-extern const OpDef concat{.name = "concat", .layout = Layout::any, .infer = infer_concat,
-                          .cpu = cpu_concat, .vjp = vjp_concat, .saves_inputs = 0,
-                          .saves_outputs = 0, .samples = samples_concat};
-extern const OpDef fill_{.name = "fill_", .traits = kInPlace, .writes = 1, .layout = Layout::any,
-                         .infer = infer_none, .cpu = cpu_fill, .samples = samples_one};
-extern const OpDef copy_{.name = "copy_", .traits = kInPlace, .writes = 1, .layout = Layout::any,
-                         .infer = infer_equal_shapes, .cpu = cpu_copy, .samples = samples_two};
-extern const OpDef scale_{.name = "scale_", .traits = kInPlace, .writes = 1, .layout = Layout::any,
-                          .infer = infer_none, .cpu = cpu_scale, .samples = samples_one};
-extern const OpDef add_acc_{.name = "add_acc_", .traits = kInPlace, .writes = 1,
-                            .layout = Layout::any, .infer = infer_equal_shapes,
-                            .cpu = cpu_add_acc, .samples = samples_two};
+extern const OpDef concat{.name = "concat",
+                          .layout = Layout::any,
+                          .infer = infer_concat,
+                          .cpu = cpu_concat,
+                          .vjp = vjp_concat,
+                          .saves_inputs = 0,
+                          .saves_outputs = 0,
+                          .samples = samples_concat};
+extern const OpDef fill_{.name = "fill_",
+                         .traits = kInPlace,
+                         .writes = 1,
+                         .layout = Layout::any,
+                         .infer = infer_none,
+                         .cpu = cpu_fill,
+                         .samples = samples_one};
+extern const OpDef copy_{.name = "copy_",
+                         .traits = kInPlace,
+                         .writes = 1,
+                         .layout = Layout::any,
+                         .infer = infer_equal_shapes,
+                         .cpu = cpu_copy,
+                         .samples = samples_two};
+extern const OpDef scale_{.name = "scale_",
+                          .traits = kInPlace,
+                          .writes = 1,
+                          .layout = Layout::any,
+                          .infer = infer_none,
+                          .cpu = cpu_scale,
+                          .samples = samples_one};
+extern const OpDef add_acc_{.name = "add_acc_",
+                            .traits = kInPlace,
+                            .writes = 1,
+                            .layout = Layout::any,
+                            .infer = infer_equal_shapes,
+                            .cpu = cpu_add_acc,
+                            .samples = samples_two};
 }  // namespace defs
 
 Tensor contiguous(const Tensor& x) {

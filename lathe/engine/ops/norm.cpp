@@ -45,7 +45,8 @@ void check_norm(const char* subject, Inputs in, int vectors) {
     expect_shape(subject, "weight or bias", in[static_cast<std::size_t>(i)], {in[0].dim(-1)});
 }
 
-// --- rms_norm(x, weight) -> y, inverse_rms --------------------------------------------------------
+// --- rms_norm(x, weight) -> y, inverse_rms
+// --------------------------------------------------------
 
 void infer_rms(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   check_norm("rms_norm", in, 1);
@@ -54,7 +55,9 @@ void infer_rms(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
 }
 
 void cpu_rms(const KernelCall& c) noexcept {
-  kernels::rms_norm({.x = as_rows(c.in[0]), .weight = c.in[1], .y = as_rows(c.out[0]),
+  kernels::rms_norm({.x = as_rows(c.in[0]),
+                     .weight = c.in[1],
+                     .y = as_rows(c.out[0]),
                      .inverse_rms = as_vector(c.out[1]),
                      .eps = static_cast<float>(c.attrs->as<NormAttrs>().eps)});
 }
@@ -96,7 +99,8 @@ std::vector<Sample> samples_of_norm(bool bias) {
 std::vector<Sample> samples_rms() { return samples_of_norm(false); }
 std::vector<Sample> samples_layer() { return samples_of_norm(true); }
 
-// --- rms_norm_grad_(weight_acc | none, x, weight, inverse_rms, dy) -> dx ---------------------------
+// --- rms_norm_grad_(weight_acc | none, x, weight, inverse_rms, dy) -> dx
+// ---------------------------
 
 void infer_rms_grad(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   expect_shape("rms_norm_grad_", "dy", in[4], in[1].shape());
@@ -104,12 +108,16 @@ void infer_rms_grad(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 }
 
 void cpu_rms_grad(const KernelCall& c) noexcept {
-  kernels::rms_norm_backward({.x = as_rows(c.in[1]), .weight = c.in[2],
-                              .inverse_rms = as_vector(c.in[3]), .dy = as_rows(c.in[4]),
-                              .dx = as_rows(c.out[0]), .dweight_acc = c.in[0]});
+  kernels::rms_norm_backward({.x = as_rows(c.in[1]),
+                              .weight = c.in[2],
+                              .inverse_rms = as_vector(c.in[3]),
+                              .dy = as_rows(c.in[4]),
+                              .dx = as_rows(c.out[0]),
+                              .dweight_acc = c.in[0]});
 }
 
-// --- layer_norm(x, weight, bias) -> y, mean, inverse_std ------------------------------------------
+// --- layer_norm(x, weight, bias) -> y, mean, inverse_std
+// ------------------------------------------
 
 void infer_layer(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   check_norm("layer_norm", in, 2);
@@ -119,8 +127,11 @@ void infer_layer(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
 }
 
 void cpu_layer(const KernelCall& c) noexcept {
-  kernels::layer_norm({.x = as_rows(c.in[0]), .weight = c.in[1], .bias = c.in[2],
-                       .y = as_rows(c.out[0]), .mean = as_vector(c.out[1]),
+  kernels::layer_norm({.x = as_rows(c.in[0]),
+                       .weight = c.in[1],
+                       .bias = c.in[2],
+                       .y = as_rows(c.out[0]),
+                       .mean = as_vector(c.out[1]),
                        .inverse_std = as_vector(c.out[2]),
                        .eps = static_cast<float>(c.attrs->as<NormAttrs>().eps)});
 }
@@ -151,7 +162,8 @@ void vjp_layer(const VjpCall& c, GradSink& sink) {
     if (owned[i]) sink.add(i + 1, acc[i]);
 }
 
-// --- layer_norm_grad_(weight_acc | none, bias_acc | none, x, weight, mean, inverse_std, dy) -> dx ---
+// --- layer_norm_grad_(weight_acc | none, bias_acc | none, x, weight, mean, inverse_std, dy) -> dx
+// ---
 
 void infer_layer_grad(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   expect_shape("layer_norm_grad_", "dy", in[6], in[2].shape());
@@ -159,26 +171,65 @@ void infer_layer_grad(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 }
 
 void cpu_layer_grad(const KernelCall& c) noexcept {
-  kernels::layer_norm_backward({.x = as_rows(c.in[2]), .weight = c.in[3],
-                                .mean = as_vector(c.in[4]), .inverse_std = as_vector(c.in[5]),
-                                .dy = as_rows(c.in[6]), .dx = as_rows(c.out[0]),
-                                .dweight_acc = c.in[0], .dbias_acc = c.in[1]});
+  kernels::layer_norm_backward({.x = as_rows(c.in[2]),
+                                .weight = c.in[3],
+                                .mean = as_vector(c.in[4]),
+                                .inverse_std = as_vector(c.in[5]),
+                                .dy = as_rows(c.in[6]),
+                                .dx = as_rows(c.out[0]),
+                                .dweight_acc = c.in[0],
+                                .dbias_acc = c.in[1]});
 }
+
+std::vector<Sample> samples_of_grad(bool layer) {
+  std::vector<Sample> samples;
+  for (const std::int64_t c : {33, 1, 64}) {
+    const TensorSpec x{{3, c}, DType::f32}, w{{c}, DType::f32}, row{{3}, DType::f32};
+    Sample s{.inputs = {w, x, w, row, x}, .mixed_types = false};
+    if (layer) s.inputs = {w, w, x, w, row, row, x};
+    samples.push_back(std::move(s));
+  }
+  return samples;
+}
+std::vector<Sample> samples_rms_grad() { return samples_of_grad(false); }
+std::vector<Sample> samples_layer_grad() { return samples_of_grad(true); }
 
 }  // namespace
 
 namespace defs {
-extern const OpDef rms_norm{.name = "rms_norm", .traits = kNormalisation, .infer = infer_rms,
-                            .cpu = cpu_rms, .composite = composite_rms, .vjp = vjp_rms,
-                            .saves_outputs = 2, .flops = flops_norm, .samples = samples_rms};
-extern const OpDef rms_norm_grad_{.name = "rms_norm_grad_", .traits = kInPlace, .writes = 1,
-                                  .infer = infer_rms_grad, .cpu = cpu_rms_grad};
-extern const OpDef layer_norm{.name = "layer_norm", .traits = kNormalisation, .infer = infer_layer,
-                              .cpu = cpu_layer, .composite = composite_layer, .vjp = vjp_layer,
-                              .saves_inputs = 3, .saves_outputs = 6, .flops = flops_norm,
+extern const OpDef rms_norm{.name = "rms_norm",
+                            .traits = kNormalisation,
+                            .infer = infer_rms,
+                            .cpu = cpu_rms,
+                            .composite = composite_rms,
+                            .vjp = vjp_rms,
+                            .saves_outputs = 2,
+                            .differentiable_outputs = 1,
+                            .flops = flops_norm,
+                            .samples = samples_rms};
+extern const OpDef rms_norm_grad_{.name = "rms_norm_grad_",
+                                  .traits = kInPlace,
+                                  .writes = 1,
+                                  .infer = infer_rms_grad,
+                                  .cpu = cpu_rms_grad,
+                                  .samples = samples_rms_grad};
+extern const OpDef layer_norm{.name = "layer_norm",
+                              .traits = kNormalisation,
+                              .infer = infer_layer,
+                              .cpu = cpu_layer,
+                              .composite = composite_layer,
+                              .vjp = vjp_layer,
+                              .saves_inputs = 3,
+                              .saves_outputs = 6,
+                              .differentiable_outputs = 1,
+                              .flops = flops_norm,
                               .samples = samples_layer};
-extern const OpDef layer_norm_grad_{.name = "layer_norm_grad_", .traits = kInPlace, .writes = 2,
-                                    .infer = infer_layer_grad, .cpu = cpu_layer_grad};
+extern const OpDef layer_norm_grad_{.name = "layer_norm_grad_",
+                                    .traits = kInPlace,
+                                    .writes = 2,
+                                    .infer = infer_layer_grad,
+                                    .cpu = cpu_layer_grad,
+                                    .samples = samples_layer_grad};
 }  // namespace defs
 
 Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, DType out) {

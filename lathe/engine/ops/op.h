@@ -57,7 +57,8 @@ struct VjpCall {
 
 /// Where a gradient rule puts its results. Parameters accumulate in f32 from micro-batch to
 /// micro-batch: a rule that sums over tokens must go on from the stored value (matmul_acc_,
-/// sum_to_acc_, ...) when there is an accumulator, so that any split of a batch gives the same bits.
+/// sum_to_acc_, ...) when there is an accumulator, so that any split of a batch gives the same
+/// bits.
 class GradSink {
  public:
   virtual ~GradSink() = default;
@@ -86,10 +87,10 @@ enum class Layout : std::uint8_t {
 struct Sample {
   std::vector<TensorSpec> inputs;
   Attrs attrs;
-  double low = -2.0, high = 2.0;           // domain of float inputs (away from kinks and poles)
-  std::int64_t integer_below = 3;          // integer inputs are drawn from [0, integer_below)
-  std::uint32_t differentiable = ~0u;      // bit i: input i has a gradient
-  bool strict_f32 = true;                  // fast = reference bit for bit in f32
+  double low = -2.0, high = 2.0;       // domain of float inputs (away from kinks and poles)
+  std::int64_t integer_below = 3;      // integer inputs are drawn from [0, integer_below)
+  std::uint32_t differentiable = ~0u;  // bit i: input i has a gradient
+  bool mixed_types = true;             // all float inputs may be bf16 at once
   std::function<void(std::vector<Tensor>&)> adjust;  // constraints that draws cannot meet
 };
 
@@ -113,6 +114,8 @@ struct OpDef {
   /// Bit i: the vjp reads the values of input (output) i. Others are kept as shells.
   std::uint32_t saves_inputs = ~0u;
   std::uint32_t saves_outputs = ~0u;
+  /// Bit i: gradients flow back from output i; the others are statistics for the vjp.
+  std::uint32_t differentiable_outputs = ~0u;
   /// Floating-point operations of a call (a fused multiply-add counts two); null: one per output
   /// element.
   double (*flops)(Inputs in, Inputs out, const Attrs& attrs) = nullptr;

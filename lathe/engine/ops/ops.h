@@ -13,7 +13,8 @@
 
 namespace lathe::ops {
 
-// --- views: no copy; gradient is the inverse view -------------------------------------------------
+// --- views: no copy; gradient is the inverse view
+// -------------------------------------------------
 
 /// x seen with another shape of the same count; -1 stands for the rest. Shapes: any contiguous.
 Tensor reshape(const Tensor& x, const Shape& shape);
@@ -29,7 +30,8 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape);
 /// The same values in dense row-major order (x itself when it is).
 Tensor contiguous(const Tensor& x);
 
-// --- making tensors ---------------------------------------------------------------------------------
+// --- making tensors
+// ---------------------------------------------------------------------------------
 
 Tensor full(const Shape& shape, double value, DType dtype, Device device = Device::cpu);
 
@@ -69,7 +71,8 @@ Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b);
 /// Joins along an axis. Shapes: all other axes equal.
 Tensor concat(const std::vector<Tensor>& parts, int axis);
 
-// --- reductions ---------------------------------------------------------------------------------------
+// --- reductions
+// ---------------------------------------------------------------------------------------
 
 /// Sum over one axis. The last axis is summed by 16 lanes, another one by ascending slices.
 Tensor sum(const Tensor& x, int axis, bool keep = false);
@@ -88,18 +91,20 @@ Tensor sum_of_squares(const Tensor& x);
 /// How many elements are NaN or infinite. Shapes: any -> i32 [].
 Tensor count_nonfinite(const Tensor& x);
 
-// --- matrices -----------------------------------------------------------------------------------------
+// --- matrices
+// -----------------------------------------------------------------------------------------
 
 /// Shapes: [..,M,K] x [..,K,N] -> [..,M,N], one optional batch axis that broadcasts. Each output is
 /// one chain of fused multiply-adds over k.
 Tensor matmul(const Tensor& a, const Tensor& b);
-/// y = x W^T + b as stored by PyTorch. Shapes: x [...,K], weight [N,K], bias [N] or none -> [...,N].
-/// Gradient: dx = dy W; dW += dy^T x and db += dy, tokens ascending.
+/// y = x W^T + b as stored by PyTorch. Shapes: x [...,K], weight [N,K], bias [N] or none ->
+/// [...,N]. Gradient: dx = dy W; dW += dy^T x and db += dy, tokens ascending.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// y = x W + b with the weight as [in,out] (GPT-2 Conv1D). Shapes: weight [K,N]. Gradient likewise.
 Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
-// --- rows ---------------------------------------------------------------------------------------------
+// --- rows
+// ---------------------------------------------------------------------------------------------
 
 /// Over the last axis.
 Tensor softmax(const Tensor& x);
@@ -114,7 +119,8 @@ Tensor swiglu(const Tensor& gate, const Tensor& up);
 /// -log p(target) a row. Shapes: logits [N,V], targets i32 [N] (-1: none, gives 0) -> f32 [N].
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 
-// --- tokens -------------------------------------------------------------------------------------------
+// --- tokens
+// -------------------------------------------------------------------------------------------
 
 /// Rows of a table. Shapes: table [V,C], ids i32 [...] -> [...,C] in dtype `out`.
 Tensor embedding(const Tensor& table, const Tensor& ids, DType out);
@@ -129,13 +135,14 @@ Tensor rope(const Tensor& x, const RopeTable& table, const Tensor& positions,
 
 struct AttentionOptions {
   double scale = 1.0;
-  double soft_cap = 0.0;           // 0: none
-  std::int64_t window = 0;         // 0: none; else key j is seen while i - j < window
-  std::int64_t query_offset = 0;   // key index of query 0 (cached decoding)
+  double soft_cap = 0.0;          // 0: none
+  std::int64_t window = 0;        // 0: none; else key j is seen while i - j < window
+  std::int64_t query_offset = 0;  // key index of query 0 (cached decoding)
 };
 /// Causal attention with grouped-query heads that never looks before document_start.
 /// Shapes: q [B,Tq,H,D], k and v [B,Tk,K,D], document_start i32 [B,Tq] -> [B,Tq,H,D].
-/// Source: Vaswani et al. 2017, equation 1; Ainslie et al. 2023; order of sums: kernels/attention.h.
+/// Source: Vaswani et al. 2017, equation 1; Ainslie et al. 2023; order of sums:
+/// kernels/attention.h.
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& document_start,
                  const AttentionOptions& options);
 
@@ -144,10 +151,12 @@ Outputs attention_backward(Inputs in, const Tensor& out, const Tensor& lse, cons
                            const Attrs& attrs);
 
 /// Cross entropy of x W^T against targets, in chunks of tokens so that [N,V] is never stored.
-/// Shapes: x [N,C], weight [V,C], targets i32 [N] -> nll f32 [N]. The gradient runs the chunks again.
+/// Shapes: x [N,C], weight [V,C], targets i32 [N] -> nll f32 [N]. The gradient runs the chunks
+/// again.
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets);
 
-// --- in place (trailing '_'): the first argument is written; the tape rejects tracked ones ---------
+// --- in place (trailing '_'): the first argument is written; the tape rejects tracked ones
+// ---------
 
 void fill_(const Tensor& x, double value);
 void copy_(const Tensor& to, const Tensor& from);

@@ -58,13 +58,23 @@ std::vector<Sample> samples_softmax() {
 }  // namespace
 
 namespace defs {
-extern const OpDef softmax{.name = "softmax", .traits = kNormalisation, .infer = infer_same,
-                           .cpu = cpu_softmax, .composite = composite_softmax, .vjp = vjp_softmax,
-                           .saves_inputs = 0, .flops = flops_softmax, .samples = samples_softmax};
-extern const OpDef log_softmax{.name = "log_softmax", .traits = kNormalisation,
-                               .infer = infer_same, .cpu = cpu_log_softmax,
-                               .composite = composite_log_softmax, .vjp = vjp_log_softmax,
-                               .saves_inputs = 0, .flops = flops_softmax,
+extern const OpDef softmax{.name = "softmax",
+                           .traits = kNormalisation,
+                           .infer = infer_same,
+                           .cpu = cpu_softmax,
+                           .composite = composite_softmax,
+                           .vjp = vjp_softmax,
+                           .saves_inputs = 0,
+                           .flops = flops_softmax,
+                           .samples = samples_softmax};
+extern const OpDef log_softmax{.name = "log_softmax",
+                               .traits = kNormalisation,
+                               .infer = infer_same,
+                               .cpu = cpu_log_softmax,
+                               .composite = composite_log_softmax,
+                               .vjp = vjp_log_softmax,
+                               .saves_inputs = 0,
+                               .flops = flops_softmax,
                                .samples = samples_softmax};
 }  // namespace defs
 

@@ -26,7 +26,8 @@ void check_ids(const char* subject, const Tensor& ids, std::int64_t limit) {
            p[i], i, limit);
 }
 
-// --- embedding(table, ids) ------------------------------------------------------------------------
+// --- embedding(table, ids)
+// ------------------------------------------------------------------------
 
 void infer_embedding(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   expect_float("embedding", in[0]);
@@ -54,12 +55,16 @@ void vjp_embedding(const VjpCall& c, GradSink& sink) {
 
 std::vector<Sample> samples_embedding() {
   return {{.inputs = {{{5, 7}, DType::f32}, {{2, 3}, DType::i32}},
-           .attrs = DTypeAttrs{DType::f32}, .integer_below = 5, .differentiable = 1},
+           .attrs = DTypeAttrs{DType::f32},
+           .integer_below = 5,
+           .differentiable = 1},
           {.inputs = {{{3, 16}, DType::f32}, {{0}, DType::i32}},
-           .attrs = DTypeAttrs{DType::f32}, .differentiable = 1}};
+           .attrs = DTypeAttrs{DType::f32},
+           .differentiable = 1}};
 }
 
-// --- embedding_acc_(acc, dy, ids) -----------------------------------------------------------------
+// --- embedding_acc_(acc, dy, ids)
+// -----------------------------------------------------------------
 
 void infer_embedding_acc(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
   expect_i32("embedding_acc_", in[2]);
@@ -70,16 +75,18 @@ void infer_embedding_acc(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
 }
 
 void cpu_embedding_acc(const KernelCall& c) noexcept {
-  kernels::embedding_acc({.ids = as_vector(c.in[2]), .dy = as_rows(c.in[1]),
-                          .dtable_acc = c.in[0]});
+  kernels::embedding_acc(
+      {.ids = as_vector(c.in[2]), .dy = as_rows(c.in[1]), .dtable_acc = c.in[0]});
 }
 
 std::vector<Sample> samples_embedding_acc() {
   return {{.inputs = {{{5, 7}, DType::f32}, {{2, 3, 7}, DType::f32}, {{2, 3}, DType::i32}},
-           .integer_below = 5}};
+           .integer_below = 5,
+           .mixed_types = false}};
 }
 
-// --- rope(x, cos, sin, positions) -----------------------------------------------------------------
+// --- rope(x, cos, sin, positions)
+// -----------------------------------------------------------------
 
 struct RopeAttrs {
   bool interleaved = false, inverse = false;
@@ -102,21 +109,34 @@ void infer_rope(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
 
 void cpu_rope(const KernelCall& c) noexcept {
   const auto& a = c.attrs->as<RopeAttrs>();
-  kernels::rope({.x = c.in[0], .cosine = c.in[1], .sine = c.in[2], .positions = c.in[3],
-                 .y = c.out[0], .interleaved = a.interleaved, .inverse = a.inverse});
+  kernels::rope({.x = c.in[0],
+                 .cosine = c.in[1],
+                 .sine = c.in[2],
+                 .positions = c.in[3],
+                 .y = c.out[0],
+                 .interleaved = a.interleaved,
+                 .inverse = a.inverse});
 }
 
 std::vector<Sample> samples_rope() {
   std::vector<Sample> samples;
   for (const bool interleaved : {false, true}) {
-    samples.push_back({.inputs = {{{2, 3, 2, 6}, DType::f32}, {{4, 3}, DType::f32},
-                                  {{4, 3}, DType::f32}, {{2, 3}, DType::i32}},
-                       .attrs = RopeAttrs{interleaved, false}, .integer_below = 4,
-                       .differentiable = 1});
-    samples.push_back({.inputs = {{{1, 2, 1, 8}, DType::f32}, {{4, 2}, DType::f32},
-                                  {{4, 2}, DType::f32}, {{1, 2}, DType::i32}},
-                       .attrs = RopeAttrs{interleaved, true}, .integer_below = 4,
-                       .differentiable = 1});
+    samples.push_back({.inputs = {{{2, 3, 2, 6}, DType::f32},
+                                  {{4, 3}, DType::f32},
+                                  {{4, 3}, DType::f32},
+                                  {{2, 3}, DType::i32}},
+                       .attrs = RopeAttrs{interleaved, false},
+                       .integer_below = 4,
+                       .differentiable = 1,
+                       .mixed_types = false});
+    samples.push_back({.inputs = {{{1, 2, 1, 8}, DType::f32},
+                                  {{4, 2}, DType::f32},
+                                  {{4, 2}, DType::f32},
+                                  {{1, 2}, DType::i32}},
+                       .attrs = RopeAttrs{interleaved, true},
+                       .integer_below = 4,
+                       .differentiable = 1,
+                       .mixed_types = false});
   }
   return samples;
 }
@@ -126,15 +146,27 @@ void vjp_rope(const VjpCall& c, GradSink& sink);
 }  // namespace
 
 namespace defs {
-extern const OpDef embedding{.name = "embedding", .infer = infer_embedding, .cpu = cpu_embedding,
-                             .vjp = vjp_embedding, .saves_inputs = 2, .saves_outputs = 0,
+extern const OpDef embedding{.name = "embedding",
+                             .infer = infer_embedding,
+                             .cpu = cpu_embedding,
+                             .vjp = vjp_embedding,
+                             .saves_inputs = 2,
+                             .saves_outputs = 0,
                              .samples = samples_embedding};
-extern const OpDef embedding_acc_{.name = "embedding_acc_", .traits = kInPlace, .writes = 1,
-                                  .infer = infer_embedding_acc, .cpu = cpu_embedding_acc,
+extern const OpDef embedding_acc_{.name = "embedding_acc_",
+                                  .traits = kInPlace,
+                                  .writes = 1,
+                                  .infer = infer_embedding_acc,
+                                  .cpu = cpu_embedding_acc,
                                   .samples = samples_embedding_acc};
-extern const OpDef rope{.name = "rope", .layout = Layout::unit_last, .infer = infer_rope,
-                        .cpu = cpu_rope, .vjp = vjp_rope, .saves_inputs = 0b1110,
-                        .saves_outputs = 0, .samples = samples_rope};
+extern const OpDef rope{.name = "rope",
+                        .layout = Layout::unit_last,
+                        .infer = infer_rope,
+                        .cpu = cpu_rope,
+                        .vjp = vjp_rope,
+                        .saves_inputs = 0b1110,
+                        .saves_outputs = 0,
+                        .samples = samples_rope};
 }  // namespace defs
 
 namespace {

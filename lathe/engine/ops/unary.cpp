@@ -66,7 +66,8 @@ std::vector<Sample> samples_between(double low, double high) {
 std::vector<Sample> samples_any() { return samples_between(-2, 2); }
 std::vector<Sample> samples_positive() { return samples_between(0.5, 3); }
 
-// --- cast and scale -------------------------------------------------------------------------------
+// --- cast and scale
+// -------------------------------------------------------------------------------
 
 void infer_cast(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   out.push_back({in[0].shape(), attrs.as<DTypeAttrs>().dtype});
@@ -98,10 +99,15 @@ constexpr std::uint32_t kNone = 0, kAll = ~0u;
 }  // namespace
 
 namespace defs {
-#define LATHE_UNARY(op, saved_in, saved_out, sampled)                                         \
-  extern const OpDef op{.name = #op, .traits = kElementwise, .layout = Layout::any,           \
-                        .infer = infer_float, .cpu = cpu_unary<Unary::op>, .vjp = vjp_##op,   \
-                        .saves_inputs = saved_in, .saves_outputs = saved_out,                 \
+#define LATHE_UNARY(op, saved_in, saved_out, sampled) \
+  extern const OpDef op{.name = #op,                  \
+                        .traits = kElementwise,       \
+                        .layout = Layout::any,        \
+                        .infer = infer_float,         \
+                        .cpu = cpu_unary<Unary::op>,  \
+                        .vjp = vjp_##op,              \
+                        .saves_inputs = saved_in,     \
+                        .saves_outputs = saved_out,   \
                         .samples = sampled};
 LATHE_UNARY(neg, kNone, kNone, samples_any)
 LATHE_UNARY(exp, kNone, kAll, samples_any)
@@ -115,12 +121,24 @@ LATHE_UNARY(square, kAll, kNone, samples_any)
 LATHE_UNARY(abs, kAll, kNone, samples_positive)
 LATHE_UNARY(relu, kAll, kNone, samples_positive)
 #undef LATHE_UNARY
-extern const OpDef cast{.name = "cast", .traits = kElementwise, .layout = Layout::any,
-                        .infer = infer_cast, .cpu = cpu_cast, .vjp = vjp_cast,
-                        .saves_inputs = kNone, .saves_outputs = kNone, .samples = samples_cast};
-extern const OpDef scale{.name = "scale", .traits = kElementwise, .layout = Layout::any,
-                         .infer = infer_float, .cpu = cpu_scale, .vjp = vjp_scale,
-                         .saves_inputs = kNone, .saves_outputs = kNone, .samples = samples_scale};
+extern const OpDef cast{.name = "cast",
+                        .traits = kElementwise,
+                        .layout = Layout::any,
+                        .infer = infer_cast,
+                        .cpu = cpu_cast,
+                        .vjp = vjp_cast,
+                        .saves_inputs = kNone,
+                        .saves_outputs = kNone,
+                        .samples = samples_cast};
+extern const OpDef scale{.name = "scale",
+                         .traits = kElementwise,
+                         .layout = Layout::any,
+                         .infer = infer_float,
+                         .cpu = cpu_scale,
+                         .vjp = vjp_scale,
+                         .saves_inputs = kNone,
+                         .saves_outputs = kNone,
+                         .samples = samples_scale};
 }  // namespace defs
 
 #define LATHE_UNARY(op) \

@@ -123,16 +123,33 @@ std::vector<Sample> samples_broadcast() {
 }  // namespace
 
 namespace defs {
-extern const OpDef reshape{.name = "reshape", .traits = kView, .view = view_reshape,
-                           .vjp = vjp_reshape, .saves_inputs = 0, .saves_outputs = 0,
+extern const OpDef reshape{.name = "reshape",
+                           .traits = kView,
+                           .view = view_reshape,
+                           .vjp = vjp_reshape,
+                           .saves_inputs = 0,
+                           .saves_outputs = 0,
                            .samples = samples_reshape};
-extern const OpDef permute{.name = "permute", .traits = kView, .view = view_permute,
-                           .vjp = vjp_permute, .saves_inputs = 0, .saves_outputs = 0,
+extern const OpDef permute{.name = "permute",
+                           .traits = kView,
+                           .view = view_permute,
+                           .vjp = vjp_permute,
+                           .saves_inputs = 0,
+                           .saves_outputs = 0,
                            .samples = samples_permute};
-extern const OpDef slice{.name = "slice", .traits = kView, .view = view_slice, .vjp = vjp_slice,
-                         .saves_inputs = 0, .saves_outputs = 0, .samples = samples_slice};
-extern const OpDef broadcast_to{.name = "broadcast_to", .traits = kView, .view = view_broadcast,
-                                .vjp = vjp_broadcast, .saves_inputs = 0, .saves_outputs = 0,
+extern const OpDef slice{.name = "slice",
+                         .traits = kView,
+                         .view = view_slice,
+                         .vjp = vjp_slice,
+                         .saves_inputs = 0,
+                         .saves_outputs = 0,
+                         .samples = samples_slice};
+extern const OpDef broadcast_to{.name = "broadcast_to",
+                                .traits = kView,
+                                .view = view_broadcast,
+                                .vjp = vjp_broadcast,
+                                .saves_inputs = 0,
+                                .saves_outputs = 0,
                                 .samples = samples_broadcast};
 }  // namespace defs
 
@@ -147,7 +164,8 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> dims) {
   std::int64_t known = 1;
   int rest = 0;
-  for (const std::int64_t d : dims) d == -1 ? static_cast<void>(++rest) : static_cast<void>(known *= d);
+  for (const std::int64_t d : dims)
+    d == -1 ? static_cast<void>(++rest) : static_cast<void>(known *= d);
   if (rest > 1 || (rest == 1 && (known == 0 || x.count() % known != 0)))
     fail(ErrorCode::kShapeMismatch, "reshape: {} does not divide into the wanted shape",
          to_string(x.shape()));

@@ -13,12 +13,16 @@ enum class DType : std::uint8_t { f32, bf16, f64, f16, i32, i8, u8, boolean };
 
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
-    case DType::f64: return 8;
+    case DType::f64:
+      return 8;
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+      return 4;
     case DType::bf16:
-    case DType::f16: return 2;
-    default: return 1;
+    case DType::f16:
+      return 2;
+    default:
+      return 1;
   }
 }
 

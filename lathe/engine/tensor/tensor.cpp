@@ -46,13 +46,27 @@ std::vector<Out> copy_values(const Tensor& t) {
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<Out>(convert(p[i]));
   };
   switch (t.dtype()) {
-    case DType::f32: fill(t.data<float>(), [](float x) { return x; }); break;
-    case DType::f64: fill(t.data<double>(), [](double x) { return x; }); break;
-    case DType::bf16: fill(t.data<bf16_t>(), [](bf16_t x) { return to_f32(x); }); break;
-    case DType::f16: fill(t.data<std::uint16_t>(), half_to_double); break;
-    case DType::i32: fill(t.data<std::int32_t>(), [](std::int32_t x) { return x; }); break;
-    case DType::i8: fill(t.data<std::int8_t>(), [](std::int8_t x) { return x; }); break;
-    default: fill(t.data<std::uint8_t>(), [](std::uint8_t x) { return x; }); break;
+    case DType::f32:
+      fill(t.data<float>(), [](float x) { return x; });
+      break;
+    case DType::f64:
+      fill(t.data<double>(), [](double x) { return x; });
+      break;
+    case DType::bf16:
+      fill(t.data<bf16_t>(), [](bf16_t x) { return to_f32(x); });
+      break;
+    case DType::f16:
+      fill(t.data<std::uint16_t>(), half_to_double);
+      break;
+    case DType::i32:
+      fill(t.data<std::int32_t>(), [](std::int32_t x) { return x; });
+      break;
+    case DType::i8:
+      fill(t.data<std::int8_t>(), [](std::int8_t x) { return x; });
+      break;
+    default:
+      fill(t.data<std::uint8_t>(), [](std::uint8_t x) { return x; });
+      break;
   }
   return out;
 }

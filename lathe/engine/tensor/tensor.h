@@ -37,9 +37,7 @@ class Tensor {
   /// Size of an axis; negative axes count from the end.
   std::int64_t dim(int axis) const { return impl_->shape.at(axis); }
   std::int64_t count() const { return impl_->shape.count(); }
-  std::int64_t stride(int axis) const {
-    return impl_->strides[axis < 0 ? axis + rank() : axis];
-  }
+  std::int64_t stride(int axis) const { return impl_->strides[axis < 0 ? axis + rank() : axis]; }
   DType dtype() const { return impl_->dtype; }
   Device device() const { return impl_->device; }
   std::size_t bytes() const { return static_cast<std::size_t>(count()) * size_of(dtype()); }

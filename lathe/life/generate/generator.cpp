@@ -47,8 +47,9 @@ std::vector<std::int32_t> generate(model::LanguageModel& model,
   std::vector<std::int32_t> out;
   while (static_cast<std::int64_t>(out.size()) < options.tokens && !options.cancel.requested()) {
     const Tensor logits = model.logits(last);
-    const std::int32_t id = sampler.pick(
-        {logits.data<float>(), static_cast<std::size_t>(logits.count())}, prompt.size() + out.size());
+    const std::int32_t id =
+        sampler.pick({logits.data<float>(), static_cast<std::size_t>(logits.count())},
+                     prompt.size() + out.size());
     if (options.stop && id == *options.stop) break;
     out.push_back(id);
     if (on_token && !on_token(id)) break;
@@ -81,7 +82,8 @@ Scores score(model::LanguageModel& model, const std::vector<std::int32_t>& ids, 
                         });
       auto& best = scores.top.emplace_back();
       for (std::ptrdiff_t i = 0; i < k; ++i)
-        best.push_back({order[static_cast<std::size_t>(i)], row[order[static_cast<std::size_t>(i)]]});
+        best.push_back(
+            {order[static_cast<std::size_t>(i)], row[order[static_cast<std::size_t>(i)]]});
     }
   }
   return scores;

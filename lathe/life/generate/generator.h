@@ -32,8 +32,8 @@ struct TopToken {
 };
 
 struct Scores {
-  std::vector<float> logprobs;                // of ids[1..], natural logarithms; one fewer than ids
-  std::vector<std::vector<TopToken>> top;     // per position from the second on, if asked for
+  std::vector<float> logprobs;             // of ids[1..], natural logarithms; one fewer than ids
+  std::vector<std::vector<TopToken>> top;  // per position from the second on, if asked for
 };
 
 /// Log-probability of each id after those before it; the `top` best ids a position. Long texts pass

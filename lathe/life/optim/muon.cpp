@@ -55,9 +55,9 @@ void Muon::step(const Update& update) {
     const Tensor g = ops::scale(p.accumulator(), update.gradient_scale);
     ops::scale_(slot.momentum, mu);
     ops::add_acc_(slot.momentum, ops::scale(g, 1.0 - mu));
-    const Tensor direction =
-        config_.nesterov ? ops::add(ops::scale(g, 1.0 - mu), ops::scale(slot.momentum, mu))
-                         : slot.momentum;
+    const Tensor direction = config_.nesterov
+                                 ? ops::add(ops::scale(g, 1.0 - mu), ops::scale(slot.momentum, mu))
+                                 : slot.momentum;
     const Tensor o = orthogonalize(direction, config_.newton_schulz_steps);
     ops::scale_(p.master(), 1.0 - lr * config_.weight_decay);
     ops::add_acc_(p.master(), ops::scale(o, -lr * ratio(config_.adjust_lr, p.shape())));

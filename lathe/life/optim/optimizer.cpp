@@ -11,11 +11,12 @@
 namespace lathe::optim {
 
 void OptimizerConfig::fields(Fields& f) {
-  f("kind", kind, "update rule", one_of({
+  f("kind", kind, "update rule",
+    one_of({
 #define LATHE_OPTIMIZER(name, type) #name,
 #include "lathe/life/optim/optimizer_list.inc"
 #undef LATHE_OPTIMIZER
-                                 }));
+    }));
   f("lr", lr, "peak learning rate (of AdamW, and of Muon where muon_lr is 0)", in_range(0, 100));
   f("beta1", beta1, "AdamW: decay of the mean gradient", in_range(0, 0.999999));
   f("beta2", beta2, "AdamW: decay of the mean squared gradient", in_range(0, 0.9999999));
@@ -51,8 +52,7 @@ double gradient_norm(const std::vector<Parameter*>& parameters) {
             [](const Parameter* a, const Parameter* b) { return a->name() < b->name(); });
   double total = 0;
   for (const Parameter* p : sorted)
-    if (p->trainable() && p->has_gradients())
-      total += ops::sum_of_squares(p->accumulator()).item();
+    if (p->trainable() && p->has_gradients()) total += ops::sum_of_squares(p->accumulator()).item();
   return std::sqrt(total);
 }
 

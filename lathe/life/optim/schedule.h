@@ -1,5 +1,5 @@
-// Learning-rate schedules: a pure function of tokens, so a run can be extended, shortened or resumed
-// without changing what has been.
+// Learning-rate schedules: a pure function of tokens, so a run can be extended, shortened or
+// resumed without changing what has been.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct ScheduleConfig {
 ///   linear    1 - (1 - min) p
 ///   wsd       1, then over the last decay_fraction min + (1 - min) d(p), d by decay_shape:
 ///             linear 1 - p, sqrt 1 - sqrt(p), cosine (1 + cos(pi p))/2
-/// Source: Loshchilov & Hutter 2017 (cosine); Hu et al. 2024, arXiv 2404.06395 (WSD); Haegele et al.
-/// 2024, 2405.18392 (1 - sqrt).
+/// Source: Loshchilov & Hutter 2017 (cosine); Hu et al. 2024, arXiv 2404.06395 (WSD); Haegele et
+/// al. 2024, 2405.18392 (1 - sqrt).
 double schedule_factor(const ScheduleConfig& config, std::int64_t tokens_before,
                        std::int64_t step_tokens, std::int64_t total_tokens);
 

@@ -32,15 +32,14 @@ Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t m
   const std::int64_t tokens = std::min<std::int64_t>(micro_tokens, 2048);
   const Tensor x = ops::full({tokens, c.width}, 0.5, compute);
   const Tensor w = ops::full({c.hidden, c.width}, 0.25, compute);
-  machine.matmul_flops = rate(2.0 * static_cast<double>(tokens * c.width * c.hidden), 0.7,
-                              [&] { ops::linear(x, w); });
+  machine.matmul_flops =
+      rate(2.0 * static_cast<double>(tokens * c.width * c.hidden), 0.7, [&] { ops::linear(x, w); });
   const std::int64_t t = std::min(tokens, c.context);
   const Tensor q = ops::full({1, t, c.heads, c.head_size}, 0.1, compute);
   const Tensor k = ops::full({1, t, c.kv_heads, c.head_size}, 0.1, compute);
   const Tensor start = Tensor::zeros({1, t}, DType::i32);
-  machine.attention_flops =
-      rate(2.0 * static_cast<double>(t * t * c.heads * c.head_size), 0.4,
-           [&] { ops::attention(q, k, k, start, {.scale = 0.1}); });
+  machine.attention_flops = rate(2.0 * static_cast<double>(t * t * c.heads * c.head_size), 0.4,
+                                 [&] { ops::attention(q, k, k, start, {.scale = 0.1}); });
   return machine;
 }
 

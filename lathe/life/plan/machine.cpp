@@ -34,9 +34,8 @@ double peak_flops(DType compute) {
   constexpr std::int64_t kRounds = 40000;
   const kernels::PeakArgs args{kRounds, sink.data()};
   const bool bf16 = compute == DType::bf16 && multiplies_bf16();
-  const double seconds = best_seconds(8, [&] {
-    bf16 ? kernels::avx512_bf16::peak_bf16(args) : kernels::peak_f32(args);
-  });
+  const double seconds = best_seconds(
+      8, [&] { bf16 ? kernels::avx512_bf16::peak_bf16(args) : kernels::peak_f32(args); });
   const double flops = static_cast<double>(bf16 ? kernels::kPeakFlopsBf16 : kernels::kPeakFlops);
   return flops * kRounds * thread_count() / seconds;
 }

@@ -21,7 +21,8 @@ class TraceRecorder : public ops::Recorder {
     for (const Tensor& t : in)
       if (t.defined()) totals.bytes += static_cast<double>(t.bytes());
     for (const Tensor& t : out) totals.bytes += static_cast<double>(t.bytes());
-    if (def.workspace != nullptr) trace_.workspace_bytes = std::max(trace_.workspace_bytes, workspace(def, in, out, attrs));
+    if (def.workspace != nullptr)
+      trace_.workspace_bytes = std::max(trace_.workspace_bytes, workspace(def, in, out, attrs));
   }
 
  private:

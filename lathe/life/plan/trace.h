@@ -1,5 +1,5 @@
-// A run on meta tensors: shape rules only, so FLOPs, bytes and peak memory are exact before anything
-// is allocated.
+// A run on meta tensors: shape rules only, so FLOPs, bytes and peak memory are exact before
+// anything is allocated.
 #pragma once
 
 #include <functional>

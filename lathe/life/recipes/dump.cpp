@@ -45,9 +45,9 @@ class ArrayWriter {
 };
 
 Json describe_config(const model::ModelConfig& m) {
-  return {{"kind", m.kind},         {"layers", m.layers},         {"width", m.width},
-          {"heads", m.heads},       {"kv_heads", m.kv_heads},     {"hidden", m.hidden},
-          {"vocab", m.vocab},       {"tied", m.tied},             {"rope_theta", m.rope_theta},
+  return {{"kind", m.kind},         {"layers", m.layers},      {"width", m.width},
+          {"heads", m.heads},       {"kv_heads", m.kv_heads},  {"hidden", m.hidden},
+          {"vocab", m.vocab},       {"tied", m.tied},          {"rope_theta", m.rope_theta},
           {"norm_eps", m.norm_eps}, {"head_size", m.head_size}};
 }
 
@@ -55,8 +55,9 @@ Json describe_optimizer(const optim::OptimizerConfig& o, const model::LanguageMo
   Json decay = Json::array(), no_decay = Json::array();
   for (const autograd::Parameter* p : model.parameters())
     (optim::decays(*p) ? decay : no_decay).push_back(p->name());
-  return {{"kind", o.kind},           {"betas", {o.beta1, o.beta2}}, {"eps", o.eps},
-          {"weight_decay", o.weight_decay}, {"clip", o.clip},        {"decay", decay},
+  return {{"kind", o.kind},      {"betas", {o.beta1, o.beta2}},
+          {"eps", o.eps},        {"weight_decay", o.weight_decay},
+          {"clip", o.clip},      {"decay", decay},
           {"no_decay", no_decay}};
 }
 
@@ -106,8 +107,7 @@ void dump_batches(PretrainConfig config, const std::string& folder, FileSystem& 
   const auto tokenizer = open_tokenizer(config, files);
   resolve(config, tokenizer->vocab_size(), files);
   files.make_directories(folder);
-  const data::Encoding encoding =
-      data::encoding_of(*tokenizer, config.data.eos, config.data.bos);
+  const data::Encoding encoding = data::encoding_of(*tokenizer, config.data.eos, config.data.bos);
   const auto model = model::build(config.model, DType::f32);
   if (config.model.weights.empty()) {
     model::initialise(*model, static_cast<std::uint64_t>(config.seed));
@@ -115,7 +115,8 @@ void dump_batches(PretrainConfig config, const std::string& folder, FileSystem& 
     train::load_weights(files, train::resolve_checkpoint(files, config.model.weights), *model);
   }
   weights::NamedTensors tensors;
-  for (const autograd::Parameter* p : model->parameters()) tensors.emplace_back(p->name(), p->master());
+  for (const autograd::Parameter* p : model->parameters())
+    tensors.emplace_back(p->name(), p->master());
   weights::write_safetensors(files, join_path(folder, "init.safetensors"), tensors);
 
   const std::int64_t rows = config.train.rows_per_step();

@@ -81,8 +81,7 @@ std::string part_of(const autograd::Parameter& p) {
 
 void fill_data(PlanReport& r, const PretrainConfig& config, const tokenize::Tokenizer& tokenizer,
                const std::string& cache_folder) {
-  const data::Encoding encoding =
-      data::encoding_of(tokenizer, config.data.eos, config.data.bos);
+  const data::Encoding encoding = data::encoding_of(tokenizer, config.data.eos, config.data.bos);
   const auto source = data::open_batches(
       config.data.train, config.data, encoding,
       {.width = config.train.context, .seed = config.seed, .cache_folder = cache_folder});
@@ -150,7 +149,9 @@ double flops_per_token(const PretrainConfig& config) {
   return step_flops(trace_step(config), config) / static_cast<double>(config.train.batch_tokens);
 }
 
-void check_memory(const PretrainConfig& config) { refuse_beyond_memory(peak_bytes(trace_step(config))); }
+void check_memory(const PretrainConfig& config) {
+  refuse_beyond_memory(peak_bytes(trace_step(config)));
+}
 
 PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
                          const FileSystem& files) {
@@ -183,7 +184,8 @@ PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
   r.instruction_set = plan::instruction_set();
   fill_data(r, config, *tokenizer, cache_folder);
 
-  const plan::Calibration machine = plan::calibrate(config.model, compute, config.train.micro_tokens);
+  const plan::Calibration machine =
+      plan::calibrate(config.model, compute, config.train.micro_tokens);
   r.peak_flops = machine.peak_flops;
   const double seconds =
       plan::predict_seconds(t.micro, machine) * static_cast<double>(r.micro_batches) +

@@ -17,7 +17,7 @@ struct PlanReport {
   };
   std::vector<Part> parts;  // embedding, attention, MLP, norms, head
   std::int64_t parameters = 0;
-  std::int64_t peak_bytes = 0;       // weights, gradients, optimizer, activations, workspace
+  std::int64_t peak_bytes = 0;  // weights, gradients, optimizer, activations, workspace
   std::int64_t weight_bytes = 0, gradient_bytes = 0, optimizer_bytes = 0, activation_bytes = 0;
   std::int64_t available_bytes = 0;
   std::int64_t steps = 0, micro_batches = 0;

@@ -27,10 +27,17 @@ constexpr const char* kCacheFolder = "cache";
 
 /// Keys that may differ between a run and its resumption: none of them changes a bit of the result.
 bool may_change(const std::string& key) {
-  static const char* const kFree[] = {
-      "name",           "train.micro_tokens",  "train.sample_every", "train.sample_prompt",
-      "train.sample_tokens", "checkpoint.every_steps", "checkpoint.keep", "data.prefetch",
-      "data.cache",     "data.token_cache",    "train.compute"};
+  static const char* const kFree[] = {"name",
+                                      "train.micro_tokens",
+                                      "train.sample_every",
+                                      "train.sample_prompt",
+                                      "train.sample_tokens",
+                                      "checkpoint.every_steps",
+                                      "checkpoint.keep",
+                                      "data.prefetch",
+                                      "data.cache",
+                                      "data.token_cache",
+                                      "train.compute"};
   return std::any_of(std::begin(kFree), std::end(kFree), [&](const char* k) { return key == k; });
 }
 
@@ -76,10 +83,9 @@ struct Parts {
 void build_data(Parts& parts, const PretrainConfig& config, const std::string& run_folder) {
   parts.encoding = data::encoding_of(*parts.tokenizer, config.data.eos, config.data.bos);
   parts.cache_folder = join_path(run_folder, kCacheFolder);
-  parts.source = data::open_batches(config.data.train, config.data, parts.encoding,
-                                    {.width = config.train.context,
-                                     .seed = config.seed,
-                                     .cache_folder = parts.cache_folder});
+  parts.source = data::open_batches(
+      config.data.train, config.data, parts.encoding,
+      {.width = config.train.context, .seed = config.seed, .cache_folder = parts.cache_folder});
 }
 
 std::unique_ptr<data::BatchSource> open_validation(const Parts& parts,
@@ -123,8 +129,8 @@ bool restore(train::Trainer& trainer, Parts& parts, const PretrainConfig& config
          checkpoint, state.compute, config.train.compute, state.compute);
   if (state.compute == "bf16" && state.instruction_set != plan::instruction_set())
     fail(ErrorCode::kUnsupported,
-         "{}: bf16 products of {} round otherwise than those of {}; go on where it began", checkpoint,
-         state.instruction_set, plan::instruction_set());
+         "{}: bf16 products of {} round otherwise than those of {}; go on where it began",
+         checkpoint, state.instruction_set, plan::instruction_set());
   train::load_weights(*session.files, checkpoint, *parts.model);
   train::load_optimizer(*session.files, checkpoint, *parts.optimizer);
   trainer.restore(state);
@@ -152,22 +158,21 @@ std::string summary_line(const PretrainConfig& c) {
 }
 
 RecordHook::Options record_options(const PretrainConfig& config, const Parts& parts,
-                                   const train::LoopState& state, const life::Session& session) {
+                                   std::optional<std::int64_t> resume_step,
+                                   const life::Session& session) {
   RecordHook::Options o;
-  o.files = session.files;
-  o.record.name = config.name.empty() ? file_name(session.run_folder) : config.name;
-  o.record.folder = session.run_folder;
-  o.record.created = o.record.updated = static_cast<std::int64_t>(unix_seconds());
-  o.record.config = summary_line(config);
-  o.record.parameters = parts.model->parameter_count();
-  o.record.total_tokens = config.train.tokens;
-  o.record.commit = session.commit;
-  o.first_step = state.step;
-  o.first_tokens = state.tokens;
+  o.recorder.folder = session.run_folder;
+  o.recorder.name = config.name;
+  o.recorder.config = summary_line(config);
+  o.recorder.commit = session.commit;
+  o.recorder.parameters = parts.model->parameter_count();
+  o.recorder.resume_step = resume_step;
+  o.recorder.display.total_tokens = config.train.tokens;
+  o.recorder.files = session.files;
+  o.recorder.quiet = session.quiet;
   o.flops_per_token = flops_per_token(config);
   o.peak_flops = plan::peak_flops(parts.model->compute());
   o.sample_every = config.train.sample_every;
-  o.quiet = session.quiet;
   return o;
 }
 
@@ -215,7 +220,9 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
     write_file_atomically(*session.files, join_path(session.run_folder, "config.toml"),
                           config_toml);
 
-  RecordHook::Options options = record_options(config, parts, trainer.loop_state(), session);
+  const std::optional<std::int64_t> resume_step =
+      resumed ? std::optional(trainer.loop_state().step) : std::nullopt;
+  RecordHook::Options options = record_options(config, parts, resume_step, session);
   options.sample = [&] { return write_sample(parts, config); };
   RecordHook record(std::move(options));
   train::EvaluateHook evaluate([&] { return open_validation(parts, config); },
@@ -225,7 +232,7 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
                         .config = config.checkpoint,
                         .config_toml = config_toml,
                         .tokenizer_json = parts.tokenizer->to_json(),
-                        .before = [&] { record.sync(); }});
+                        .before = [&] { record.recorder().checkpoint(); }});
   if (!config.data.valid.empty()) trainer.add_hook(&evaluate);
   trainer.add_hook(&record);
   trainer.add_hook(&save);
@@ -234,7 +241,7 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
   try {
     summary.finished = trainer.run();
   } catch (Error& e) {
-    record.failed(e.message());
+    record.recorder().finish(runs::RunStatus::kFailed, e.message());
     e.within(fmt::format("the run stopped at step {}; what is saved can be resumed with --resume",
                          trainer.loop_state().step));
     throw;

@@ -2,14 +2,15 @@
 
 #include "lathe/base/error.h"
 #include "lathe/base/toml.h"
+#include "lathe/life/plan/machine.h"
 #include "lathe/life/recipes/pretrain.h"
 #include "lathe/life/train/checkpoint.h"
-#include "lathe/life/plan/machine.h"
 
 namespace lathe::recipes {
 
 void ModelSection::fields(Fields& f) {
-  f("weights", weights, "start from these weights: a run folder or a checkpoint; empty: a new model");
+  f("weights", weights,
+    "start from these weights: a run folder or a checkpoint; empty: a new model");
   ModelConfig::fields(f);
 }
 
@@ -39,7 +40,8 @@ std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const PretrainConfig& config
     return tokenize::load_tokenizer(join_path(checkpoint, "tokenizer.json"));
   }
   fail(ErrorCode::kInvalidArgument,
-       "tokenizer.path: expected a tokenizer.json, got nothing; make one with 'lathe tokenizer train "
+       "tokenizer.path: expected a tokenizer.json, got nothing; make one with 'lathe tokenizer "
+       "train "
        "FILES... --vocab 8192 --out tokenizer.json'");
 }
 
@@ -67,8 +69,9 @@ void adopt_network(PretrainConfig& config, const FileSystem& files) {
   check("hidden", wanted.hidden, untouched.hidden, found.hidden);
   check("vocab", wanted.vocab, untouched.vocab, found.vocab);
   if (wanted.kind != untouched.kind && wanted.kind != found.kind)
-    fail(ErrorCode::kInvalidArgument, "model.kind: the recipe asks for {}, the weights in {} are {}",
-         wanted.kind, config.model.weights, found.kind);
+    fail(ErrorCode::kInvalidArgument,
+         "model.kind: the recipe asks for {}, the weights in {} are {}", wanted.kind,
+         config.model.weights, found.kind);
   static_cast<model::ModelConfig&>(config.model) = found;
 }
 

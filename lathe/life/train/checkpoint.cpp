@@ -54,7 +54,8 @@ void write_files(FileSystem& files, const std::string& folder, const CheckpointP
   weights::write_safetensors(files, path("weights.safetensors"), tensors, {{"format", "pt"}});
   if (parts.optimizer != nullptr) {
     tensors.clear();
-    parts.optimizer->state([&](const std::string& name, const Tensor& t) { tensors.emplace_back(name, t); });
+    parts.optimizer->state(
+        [&](const std::string& name, const Tensor& t) { tensors.emplace_back(name, t); });
     weights::write_safetensors(files, path("optimizer.safetensors"), tensors);
   }
   write_synced(files, path("config.toml"), parts.config_toml);
@@ -170,7 +171,8 @@ std::string resolve_checkpoint(const FileSystem& files, const std::string& path)
   if (!newest.empty()) return newest;
   if (!files.exists(path)) fail(ErrorCode::kNotFound, "{}: there is no such file or folder", path);
   fail(ErrorCode::kNotFound,
-       "{}: expected a run folder with checkpoints/step-*, or a checkpoint with manifest.json; found "
+       "{}: expected a run folder with checkpoints/step-*, or a checkpoint with manifest.json; "
+       "found "
        "neither",
        path);
 }

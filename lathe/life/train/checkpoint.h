@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "lathe/base/files.h"
 #include "lathe/base/fields.h"
+#include "lathe/base/files.h"
 #include "lathe/life/optim/optimizer.h"
 #include "lathe/model/model.h"
 
@@ -24,14 +24,14 @@ constexpr std::int64_t kNumericsVersion = 1;
 
 /// Where a run stands between two steps: the loop's part of state.json.
 struct LoopState {
-  std::int64_t step = 0;     // steps done, skipped ones included
-  std::int64_t tokens = 0;   // tokens seen
-  std::int64_t updates = 0;  // optimizer updates done (the k of bias correction)
-  double seconds = 0;        // of training, all sessions
-  double best_valid_bpb = 0; // 0: none yet
+  std::int64_t step = 0;      // steps done, skipped ones included
+  std::int64_t tokens = 0;    // tokens seen
+  std::int64_t updates = 0;   // optimizer updates done (the k of bias correction)
+  double seconds = 0;         // of training, all sessions
+  double best_valid_bpb = 0;  // 0: none yet
   std::int64_t best_step = 0;
-  std::string data_position;  // the batch source's own words
-  std::string compute;        // resolved type of products
+  std::string data_position;    // the batch source's own words
+  std::string compute;          // resolved type of products
   std::string instruction_set;  // bf16 products differ between processors; f32 ones do not
   std::int64_t numerics = kNumericsVersion;
 

@@ -27,7 +27,8 @@ void TrainConfig::fields(Fields& f) {
     in_range(0, 1 << 16));
   f("z_loss", z_loss, "weight of the squared log-partition in the gradient (PaLM: 1e-4)",
     in_range(0, 1));
-  f("recompute", recompute, "run each block's forward pass again in the backward pass: less memory");
+  f("recompute", recompute,
+    "run each block's forward pass again in the backward pass: less memory");
   f("evaluate_every", evaluate_every, "steps between validations; 0: at the end only",
     in_range(0, 1e12));
   f("evaluate_tokens", evaluate_tokens, "most tokens of a validation", in_range(1, 1e12));
@@ -37,8 +38,7 @@ void TrainConfig::fields(Fields& f) {
 }
 
 void CheckpointConfig::fields(Fields& f) {
-  f("every_steps", every_steps, "steps between checkpoints; 0: at the end only",
-    in_range(0, 1e12));
+  f("every_steps", every_steps, "steps between checkpoints; 0: at the end only", in_range(0, 1e12));
   f("keep", keep, "checkpoints that are kept, the best by validation not counted",
     in_range(1, 100000));
 }

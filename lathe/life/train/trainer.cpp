@@ -57,8 +57,7 @@ runs::StepMetrics Trainer::step() {
       metrics.skipped = "loss or gradient is not finite";
     } else {
       // As clip_grad_norm_ of PyTorch: the floor keeps a zero norm harmless.
-      const double coefficient =
-          parts_.clip > 0 ? std::min(1.0, parts_.clip / (norm + 1e-6)) : 1.0;
+      const double coefficient = parts_.clip > 0 ? std::min(1.0, parts_.clip / (norm + 1e-6)) : 1.0;
       ++state_.updates;
       parts_.optimizer->step({.schedule = schedule,
                               .gradient_scale = coefficient / sums.weight,

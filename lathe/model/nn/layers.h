@@ -62,8 +62,7 @@ struct RmsNorm {
   double eps = 1e-5;
 
   RmsNorm() = default;
-  RmsNorm(std::int64_t width, double eps)
-      : weight({width}, Role::vector, Init::ones()), eps(eps) {}
+  RmsNorm(std::int64_t width, double eps) : weight({width}, Role::vector, Init::ones()), eps(eps) {}
   Tensor operator()(const Tensor& x, DType out) const {
     return ops::rms_norm(x, weight.value(), eps, out);
   }

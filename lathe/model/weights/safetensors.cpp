@@ -22,11 +22,14 @@ struct TypeName {
   std::optional<DType> dtype;
 };
 constexpr TypeName kTypes[] = {
-    {"F32", 4, DType::f32},  {"BF16", 2, DType::bf16}, {"F64", 8, DType::f64},
-    {"F16", 2, DType::f16},  {"I32", 4, DType::i32},   {"I8", 1, DType::i8},
-    {"U8", 1, DType::u8},    {"BOOL", 1, DType::boolean}, {"I64", 8, {}},
-    {"U64", 8, {}},          {"U32", 4, {}},           {"I16", 2, {}},
-    {"U16", 2, {}},          {"F8_E4M3", 1, {}},       {"F8_E5M2", 1, {}},
+    {"F32", 4, DType::f32}, {"BF16", 2, DType::bf16},
+    {"F64", 8, DType::f64}, {"F16", 2, DType::f16},
+    {"I32", 4, DType::i32}, {"I8", 1, DType::i8},
+    {"U8", 1, DType::u8},   {"BOOL", 1, DType::boolean},
+    {"I64", 8, {}},         {"U64", 8, {}},
+    {"U32", 4, {}},         {"I16", 2, {}},
+    {"U16", 2, {}},         {"F8_E4M3", 1, {}},
+    {"F8_E5M2", 1, {}},
 };
 
 const TypeName* find_type(const std::string& name) {
@@ -127,8 +130,7 @@ SafetensorsFile SafetensorsFile::parse(const MappedFile& file, const std::string
     Entry entry;
     entry.dtype = value["dtype"].get<std::string>();
     const TypeName* type = find_type(entry.dtype);
-    if (type == nullptr)
-      fail(ErrorCode::kUnsupported, "{}: unknown type '{}'", where, entry.dtype);
+    if (type == nullptr) fail(ErrorCode::kUnsupported, "{}: unknown type '{}'", where, entry.dtype);
     entry.shape = shape_value(value["shape"], where);
     const std::size_t begin = size_value(value["data_offsets"][0], where, "data_offsets");
     const std::size_t end = size_value(value["data_offsets"][1], where, "data_offsets");
@@ -161,8 +163,7 @@ SafetensorsFile SafetensorsFile::parse(const MappedFile& file, const std::string
 
 Tensor SafetensorsFile::tensor(const std::string& name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end())
-    fail(ErrorCode::kNotFound, "{}: has no tensor '{}'", subject_, name);
+  if (found == tensors_.end()) fail(ErrorCode::kNotFound, "{}: has no tensor '{}'", subject_, name);
   const Entry& entry = found->second;
   const TypeName* type = find_type(entry.dtype);
   if (!type->dtype)
@@ -195,7 +196,8 @@ void write_safetensors(FileSystem& files, const std::string& path, const NamedTe
   std::string text = header.dump();
   while ((text.size() + kLengthBytes) % 64 != 0) text += ' ';  // tensors start aligned
   std::string length(kLengthBytes, '\0');
-  for (std::size_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<char>(text.size() >> 8 * i);
+  for (std::size_t i = 0; i < kLengthBytes; ++i)
+    length[i] = static_cast<char>(text.size() >> 8 * i);
 
   const auto writer = files.open_for_write(path);
   writer->write(length + text);

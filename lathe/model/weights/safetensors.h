@@ -15,9 +15,9 @@ namespace lathe::weights {
 /// A file, mapped: nothing is read before it is used. Tensors keep the mapping alive.
 class SafetensorsFile {
  public:
-  /// Throws NotFound, Io, or Corrupt naming the file, the tensor and what is wrong with it: a header
-  /// that is too long or no JSON, an unknown type, a size that does not fit its offsets, offsets
-  /// outside the file or overlapping.
+  /// Throws NotFound, Io, or Corrupt naming the file, the tensor and what is wrong with it: a
+  /// header that is too long or no JSON, an unknown type, a size that does not fit its offsets,
+  /// offsets outside the file or overlapping.
   static SafetensorsFile open(const std::string& path, const FileSystem& files = real_files());
   /// From bytes in memory; `subject` stands in messages where the path would.
   static SafetensorsFile parse(const MappedFile& file, const std::string& subject);

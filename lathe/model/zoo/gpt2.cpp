@@ -1,6 +1,6 @@
 // GPT-2: LayerNorm before each branch, learned positions, GELU by tanh, biases everywhere.
-// Source: Radford et al. 2019. Parameter names and the [in,out] weights of Conv1D as in Hugging Face
-// transformers.
+// Source: Radford et al. 2019. Parameter names and the [in,out] weights of Conv1D as in Hugging
+// Face transformers.
 #include <cmath>
 
 #include "lathe/base/error.h"
@@ -110,8 +110,8 @@ class Gpt2 : public LanguageModel {
       // By value: the backward pass may run it again (recompute).
       const auto run = [this, i, batch, cache](const Tensor& in) {
         const Block& block = h_[i];
-        const Tensor h = ops::add(in, block.attn(block.ln_1(in, compute_), batch, cache,
-                                                 static_cast<std::int64_t>(i)));
+        const Tensor h = ops::add(
+            in, block.attn(block.ln_1(in, compute_), batch, cache, static_cast<std::int64_t>(i)));
         return ops::add(h, block.mlp(block.ln_2(h, compute_)));
       };
       x = recompute_ && cache == nullptr ? autograd::recompute(run, x) : run(x);

@@ -44,16 +44,15 @@ void CrossEntropy::train(model::LanguageModel& model, const data::Batch& batch, 
   // The head starts the backward pass itself, so that its logits never exist as a whole.
   const auto head = model.head();
   const bool trainable = head.weight->trainable() && head.weight->has_gradients();
-  const ops::HeadLoss loss = ops::linear_cross_entropy_grad_(
-      trainable ? head.weight->accumulator(head.use) : Tensor(), hidden,
-      head.weight->value(head.use), targets, weights,
-      {.z_loss = z_loss_, .rows_per_sequence = batch.width});
+  const ops::HeadLoss loss =
+      ops::linear_cross_entropy_grad_(trainable ? head.weight->accumulator(head.use) : Tensor(),
+                                      hidden, head.weight->value(head.use), targets, weights,
+                                      {.z_loss = z_loss_, .rows_per_sequence = batch.width});
   tape.backward(hidden, loss.dx);
   add_sums(batch, loss.nll, sums);
 }
 
-void CrossEntropy::evaluate(model::LanguageModel& model, const data::Batch& batch,
-                            LossSums& sums) {
+void CrossEntropy::evaluate(model::LanguageModel& model, const data::Batch& batch, LossSums& sums) {
   const std::int64_t n = batch.rows * batch.width;
   const Tensor targets = Tensor::from(std::span<const std::int32_t>(batch.targets), {n});
   const Tensor h = model.hidden(ids_of(batch));
