@@ -50,7 +50,7 @@ double distance(const Array& a, const Array& b) {
 // largest distances measured over these problems, native and emulated, were 0.0038 (out), 1.0e-7
 // (lse) and 0.0054 (gradients).
 void expect_near_reference(const Problem& p, AttentionData& x) {
-  const Settings restore;
+  const RestoreSettings restore;
   set_isa(Isa::reference);
   AttentionData truth(p);
   truth.forward().backward();
@@ -60,7 +60,7 @@ void expect_near_reference(const Problem& p, AttentionData& x) {
 }
 
 TEST(AttentionBf16, NativeIsNearReference) {
-  const Settings restore;
+  const RestoreSettings restore;
   if (!set_isa(Isa::avx512_bf16)) GTEST_SKIP() << "no AVX512-BF16 on this processor";
   for (const Problem& p : problems()) {
     AttentionData x(p);
@@ -85,7 +85,7 @@ TEST(AttentionBf16, EmulatedIsNearReference) {
 // Without them every instruction set would run the f32 chains, and the tests above would say
 // little.
 TEST(AttentionBf16, NativeIsChosenForBf16Only) {
-  const Settings restore;
+  const RestoreSettings restore;
   if (!set_isa(Isa::avx512_bf16)) GTEST_SKIP() << "no AVX512-BF16 on this processor";
   for (const DType dtype : {DType::bf16, DType::f32}) {
     Problem p = problems()[1];

@@ -13,12 +13,13 @@ using namespace testing;
 /// Runs `law` for f32 and bf16 on every instruction set of this machine.
 template <typename Law>
 void on_every_isa(Law law) {
-  const Settings restore;
+  const RestoreSettings restore;
   for (const Isa level : {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_bf16})
     for (const DType dtype : {DType::f32, DType::bf16}) {
       if (!set_isa(level)) continue;
       SCOPED_TRACE(fmt::format("{} {}", name(level), name(dtype)));
       for (const int threads : {1, 3}) {
+        if (level == Isa::reference && threads == 1) continue;  // slow, and one row a task anyway
         set_thread_count(threads);
         law(dtype);
       }
@@ -148,7 +149,7 @@ TEST(AttentionLaws, DecodeIsTheSameInAnyBatchAndKeepsOffTheUnwrittenCache) {
 // Document 1 turns into NaN and infinity; document 2 keeps its bits, gradients included.
 TEST(AttentionLaws, NothingLeaksBetweenDocumentsOrFromTheFuture) {
   on_every_isa([](DType dtype) {
-    for (const std::int64_t first : {1, 37, 63, 64, 65, 100}) {
+    for (const std::int64_t first : {1, 37, 64, 65}) {
       Problem p{.batch = 1,
                 .queries = 170,
                 .keys = 170,
@@ -185,7 +186,7 @@ TEST(AttentionLaws, NothingLeaksBetweenDocumentsOrFromTheFuture) {
 // A NaN in the last token of a document must not reach the tokens before it.
 TEST(AttentionLaws, TheFutureIsNotSeen) {
   on_every_isa([](DType dtype) {
-    for (const std::int64_t t : {2, 30, 64, 65, 66, 129}) {
+    for (const std::int64_t t : {2, 64, 65, 66}) {
       Problem p{.batch = 1,
                 .queries = t,
                 .keys = t,

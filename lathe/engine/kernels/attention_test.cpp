@@ -119,7 +119,7 @@ TEST(AttentionBackward, FastEqualsReferenceBitForBit) {
 
 // Few heads and many threads: the grid of cells. One whole-head task on one thread is the truth.
 TEST(AttentionBackward, GridEqualsWholeHeads) {
-  const Settings restore;
+  const RestoreSettings restore;
   for (const DType dtype : {DType::f32, DType::bf16})
     for (const auto& starts :
          {std::vector<std::int32_t>{}, packed(1, 600, {333, 1, 100, 65, 101})}) {
@@ -194,7 +194,7 @@ TEST(Attention, LargeScoresNeitherOverflowNorVanish) {
 }
 
 TEST(AttentionBackward, CentralDifferencesInF64) {
-  const Settings restore;
+  const RestoreSettings restore;
   set_isa(Isa::reference);
   for (Problem p : {Problem{.batch = 1,
                    .queries = 6,

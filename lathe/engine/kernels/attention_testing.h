@@ -14,6 +14,22 @@
 
 namespace lathe::kernels::testing {
 
+/// Restores the instruction set and the thread count.
+class RestoreSettings {
+ public:
+  RestoreSettings() : isa_(isa()), threads_(thread_count()) {}
+  ~RestoreSettings() {
+    set_isa(isa_);
+    set_thread_count(threads_);
+  }
+  RestoreSettings(const RestoreSettings&) = delete;
+  RestoreSettings& operator=(const RestoreSettings&) = delete;
+
+ private:
+  Isa isa_;
+  int threads_;
+};
+
 struct Problem {
   std::int64_t batch = 1, queries = 1, keys = 1, heads = 1, kv_heads = 1, size = 16;
   DType dtype = DType::f32;
