@@ -187,7 +187,11 @@ std::string read_input(const CodeOptions& options) {
 template <typename Use>
 void each_record(const CodeOptions& options, std::string_view input, const Use& use) {
   if (!options.lines) return use(input);
+  Progress progress({.what = "lines",
+                     .total = static_cast<std::int64_t>(input.size()),
+                     .unit = ProgressUnit::bytes});
   each_line(input, [&](std::string_view line) {
+    progress.add(static_cast<std::int64_t>(line.size()));
     if (line.ends_with('\n')) line.remove_suffix(1);
     use(line);
   });
