@@ -30,7 +30,8 @@ LATHE_INLINE float abs(float a) { return __builtin_fabsf(a); }
 LATHE_INLINE float copy_sign(float a, float sign) { return __builtin_copysignf(a, sign); }
 LATHE_INLINE float round_even(float a) { return __builtin_nearbyintf(a); }
 LATHE_INLINE float exp2_integral(float n) {
-  return std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+  const float number = n == n ? n : 0.0f;  // what NaN gives does not matter, but must be defined
+  return std::bit_cast<float>((static_cast<std::int32_t>(number) + 127) << 23);
 }
 LATHE_INLINE float select_less(float a, float b, float x, float y) { return a < b ? x : y; }
 /// b where it is larger or NaN, else a: the maximum that keeps NaN.
@@ -38,9 +39,9 @@ LATHE_INLINE float larger_of(float a, float b) { return b > a || b != b ? b : a;
 LATHE_INLINE float smaller_of(float a, float b) { return b < a || b != b ? b : a; }
 /// Splits a positive normal x into m * 2^e with m in [sqrt(1/2), sqrt(2)); returns e.
 LATHE_INLINE float log_parts(float x, float& m) {
-  const auto bits = std::bit_cast<std::int32_t>(x);
-  const std::int32_t e = (bits - 0x3F3504F3) >> 23;
-  m = std::bit_cast<float>(bits - static_cast<std::int32_t>(static_cast<std::uint32_t>(e) << 23));
+  const auto bits = std::bit_cast<std::uint32_t>(x);  // unsigned: negative x may wrap around
+  const std::int32_t e = static_cast<std::int32_t>(bits - 0x3F3504F3u) >> 23;
+  m = std::bit_cast<float>(bits - (static_cast<std::uint32_t>(e) << 23));
   return static_cast<float>(e);
 }
 
