@@ -56,6 +56,7 @@ TEST(AttentionLaws, PrefillEqualsAnyChunkingAndDecode) {
                 .dtype = dtype,
                 .starts = packed(1, 203, {5, 198}),
                 .window = window,
+                .wide = true,
                 .seed = 11};
       AttentionData whole(p);
       whole.forward();
@@ -95,6 +96,7 @@ TEST(AttentionLaws, PackedEqualsAloneForwardAndBackward) {
               .size = 20,
               .dtype = dtype,
               .starts = packed(2, 221, lengths),
+              .wide = true,
               .seed = 12};
     AttentionData all(p);
     all.forward().backward();
@@ -127,6 +129,7 @@ TEST(AttentionLaws, DecodeIsTheSameInAnyBatchAndKeepsOffTheUnwrittenCache) {
               .size = 48,
               .dtype = dtype,
               .offsets = {0, 331, 63, 64, 200},
+              .wide = true,
               .seed = 13};
     AttentionData all(p);
     for (std::int64_t b = 0; b < p.batch; ++b)  // what lies behind each sequence is not a number
@@ -146,6 +149,43 @@ TEST(AttentionLaws, DecodeIsTheSameInAnyBatchAndKeepsOffTheUnwrittenCache) {
   });
 }
 
+// Queries whose output gradient is zero add nothing: the later ones alone give the same gradients,
+// although they begin in the middle of a document (and of a pair of rows).
+TEST(AttentionLaws, LaterQueriesAloneGiveTheSameGradients) {
+  on_every_isa([](DType dtype) {
+    for (const std::int64_t first : {1, 7, 65}) {
+      Problem p{.batch = 1,
+                .queries = 90,
+                .keys = 90,
+                .heads = 3,
+                .kv_heads = 1,
+                .size = 16,
+                .dtype = dtype,
+                .wide = true,
+                .seed = 16};
+      AttentionData all(p);
+      for (std::int64_t i = 0; i < first * 3 * 16; ++i) all.dout.set(i, 0);
+      all.forward().backward();
+      Problem rest = p;
+      rest.queries = 90 - first, rest.offset = first, rest.seed = 0;
+      AttentionData x(rest);
+      AttentionBackwardArgs a = x.args();
+      copy_tokens(all.fused, 0, 0, x.fused, 0);
+      copy_tokens(all.dout, 0, first, x.dout, 0);
+      const View q = all.q(all.fused);
+      for (std::int64_t i = 0; i < rest.queries; ++i)
+        std::memcpy(static_cast<char*>(a.q.data) + i * a.q.strides[1] * size_of(dtype),
+                    static_cast<char*>(q.data) + (first + i) * q.strides[1] * size_of(dtype),
+                    static_cast<std::size_t>(3 * 16) * size_of(dtype));
+      x.forward().backward();
+      ASSERT_EQ(rows(x.k(x.gradient), 0, 0, 90), rows(all.k(all.gradient), 0, 0, 90)) << first;
+      ASSERT_EQ(rows(x.v(x.gradient), 0, 0, 90), rows(all.v(all.gradient), 0, 0, 90)) << first;
+      ASSERT_EQ(rows(x.q(x.gradient), 0, 0, rest.queries),
+                rows(all.q(all.gradient), 0, first, rest.queries));
+    }
+  });
+}
+
 // Document 1 turns into NaN and infinity; document 2 keeps its bits, gradients included.
 TEST(AttentionLaws, NothingLeaksBetweenDocumentsOrFromTheFuture) {
   on_every_isa([](DType dtype) {
@@ -158,6 +198,7 @@ TEST(AttentionLaws, NothingLeaksBetweenDocumentsOrFromTheFuture) {
                 .size = 17,
                 .dtype = dtype,
                 .starts = packed(1, 170, {first, 170 - first}),
+                .wide = true,
                 .seed = 14};
       AttentionData clean(p), dirty(p);
       const std::int64_t token = 5 * 17;
@@ -194,6 +235,7 @@ TEST(AttentionLaws, TheFutureIsNotSeen) {
                 .kv_heads = 1,
                 .size = 16,
                 .dtype = dtype,
+                .wide = true,
                 .seed = 15};
       AttentionData clean(p), dirty(p);
       for (std::int64_t i = (t - 1) * 4 * 16; i < t * 4 * 16; ++i)

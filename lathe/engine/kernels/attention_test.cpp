@@ -117,20 +117,28 @@ TEST(AttentionBackward, FastEqualsReferenceBitForBit) {
     }
 }
 
+/// Documents that share keys, by turns: cells must not run side by side.
+std::vector<std::int32_t> overlapping(std::int64_t queries) {
+  std::vector<std::int32_t> starts;
+  for (std::int64_t i = 0; i < queries; ++i) starts.push_back(i % 32 < 16 ? 0 : 101);
+  return starts;
+}
+
 // Few heads and many threads: the grid of cells. One whole-head task on one thread is the truth.
 TEST(AttentionBackward, GridEqualsWholeHeads) {
   const RestoreSettings restore;
   for (const DType dtype : {DType::f32, DType::bf16})
     for (const auto& starts :
-         {std::vector<std::int32_t>{}, packed(1, 600, {333, 1, 100, 65, 101})}) {
+         {std::vector<std::int32_t>(400, 0), packed(1, 400, {133, 1, 100, 65}), overlapping(400)}) {
       const Problem p{.batch = 1,
-                      .queries = 600,
-                      .keys = 600,
+                      .queries = 400,
+                      .keys = 400,
                       .heads = 9,
                       .kv_heads = 3,
                       .size = 16,
                       .dtype = dtype,
-                      .starts = starts};
+                      .starts = starts,
+                      .wide = true};
       set_thread_count(1);
       AttentionData one(p);
       one.forward().backward();

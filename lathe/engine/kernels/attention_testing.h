@@ -38,6 +38,7 @@ struct Problem {
   float soft_cap = 0;
   std::int64_t window = 0, offset = 0;
   bool causal = true;
+  bool wide = false;       // f32 results of bf16 inputs: rounding would hide a changed order
   std::uint64_t seed = 1;  // of q, k, v and dout; 0: zeros
 
   std::string text() const {
@@ -75,9 +76,9 @@ class AttentionData {
       : problem(p),
         fused(draw({p.batch, std::max(p.queries, p.keys), p.heads + 2 * p.kv_heads, p.size}, 0)),
         dout(draw({p.batch, p.queries, p.heads, p.size}, 1000)),
-        out(p.dtype, {p.batch, p.queries, p.heads, p.size}),
+        out(p.wide ? DType::f32 : p.dtype, {p.batch, p.queries, p.heads, p.size}),
         lse(p.dtype == DType::f64 ? DType::f64 : DType::f32, {p.batch, p.heads, p.queries}),
-        gradient(p.dtype,
+        gradient(p.wide ? DType::f32 : p.dtype,
                  {p.batch, std::max(p.queries, p.keys), p.heads + 2 * p.kv_heads, p.size}) {}
 
   View q(const Array& a) const { return part(a, problem.queries, 0, problem.heads); }
