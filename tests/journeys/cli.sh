@@ -25,6 +25,8 @@ expect() {
 
 expect 0 'commit' "$lathe" --version
 expect 0 'instruction set: avx2 in use' env LATHE_ISA=avx2 "$lathe" --version
+expect 0 'warning: LATHE_ISA=mmx: expected' env LATHE_ISA=mmx "$lathe" --version
+expect 0 'warning: LATHE_THREADS=many: expected 1 to 256' env LATHE_THREADS=many "$lathe" --version
 expect 0 '"libraries"' "$lathe" version --json
 expect 0 'threads: 3' "$lathe" version --threads 3
 expect 0 'Usage' "$lathe" --help

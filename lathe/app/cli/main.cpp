@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <system_error>
 
@@ -38,6 +39,19 @@ void set_log_level(const std::string& name) {
        {std::pair{"debug", log::Level::kDebug}, std::pair{"info", log::Level::kInfo},
         std::pair{"warning", log::Level::kWarning}, std::pair{"error", log::Level::kError}})
     if (name == text) log::set_level(level);
+}
+
+/// A variable that is misspelt or cannot be obeyed should not be silently something else.
+void check_environment() {
+  const char* isa = std::getenv("LATHE_ISA");
+  if (isa != nullptr && kernels::name(kernels::isa()) != isa)
+    log::warning(
+        "LATHE_ISA={}: expected reference, avx2, avx512 or avx512_bf16, and no more than "
+        "this processor has; using {}",
+        isa, kernels::name(kernels::isa()));
+  const char* threads = std::getenv("LATHE_THREADS");
+  if (threads != nullptr && fmt::format("{}", thread_count()) != threads)
+    log::warning("LATHE_THREADS={}: expected 1 to 256; using {}", threads, thread_count());
 }
 
 void set_up(CLI::App& root) {
@@ -115,6 +129,7 @@ int finish_output() {
 
 int run(int argc, char** argv) {
   CLI::App root("", "lathe");
+  check_environment();
   set_up(root);
   if (argc < 2) {
     fmt::print(stderr, "{}", root.help());
