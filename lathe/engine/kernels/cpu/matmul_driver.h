@@ -93,7 +93,8 @@ class Product {
     if (a_.column == 1) {
       const bool even = count_k_ % 2 == 0 && a_.row % 2 == 0;
       const bool words_lie_ready = a_.bf16 == Mode::kPairs && (even || !Mode::kPairs);
-      return words_lie_ready && !rows_collide(row_bytes) ? Access::in_place : Access::copy;
+      const bool stay = !rows_collide(row_bytes) && c_.columns < kCopyColumns;
+      return words_lie_ready && stay ? Access::in_place : Access::copy;
     }
     return a_.row == 1 ? Access::side_by_side : Access::plain;
   }
@@ -128,14 +129,29 @@ class Product {
   void run_chunk(std::int64_t index) const {
     const Chunk chunk = chunk_at(index);
     if (!args_.bias.empty()) gather_bias(chunk);
-    for (std::int64_t i = 0; i < plan_.ranges; ++i) {
-      Range range;
-      range.begin = i * plan_.range;
-      range.words = std::min(plan_.range, problem_.words - range.begin);
-      prepare_b(chunk, range);
+    for (std::int64_t first = 0; first < plan_.ranges; first += plan_.pass_ranges) {
+      const std::int64_t end = std::min(plan_.ranges, first + plan_.pass_ranges);
+      for (std::int64_t i = first; i < end; ++i) prepare_b(chunk, range_at(chunk, i));
       for (std::int64_t r = 0; r < chunk.rows; r += plan_.group_rows)
-        run_rows(chunk, range, r, std::min(plan_.group_rows, chunk.rows - r));
+        for (std::int64_t i = first; i < end; ++i)
+          run_rows(chunk, range_at(chunk, i), r, std::min(plan_.group_rows, chunk.rows - r));
     }
+  }
+
+  Range range_at(const Chunk& chunk, std::int64_t i) const {
+    Range range;
+    range.begin = i * plan_.range;
+    range.words = std::min(plan_.range, problem_.words - range.begin);
+    if (problem_.b == Access::in_place) {
+      range.panel = problem_.words * kLanes;
+      range.b = static_cast<const Word*>(args_.b_panels) + chunk.column / kLanes * range.panel +
+                range.begin * kLanes;
+    } else {
+      const std::int64_t slot = i % plan_.pass_ranges;
+      range.panel = range.words * kLanes;
+      range.b = chunk.buffers.b + slot * plan_.range * plan_.strip_panels * kLanes;
+    }
+    return range;
   }
 
   void gather_bias(const Chunk& chunk) const {
@@ -149,24 +165,17 @@ class Product {
     }
   }
 
-  void prepare_b(const Chunk& chunk, Range& range) const {
-    const std::int64_t first = chunk.column / kLanes, panels = ceil_div(chunk.columns, kLanes);
-    if (problem_.b == Access::in_place) {
-      range.panel = problem_.words * kLanes;
-      range.b =
-          static_cast<const Word*>(args_.b_panels) + first * range.panel + range.begin * kLanes;
-      return;
-    }
-    range.panel = range.words * kLanes;
-    range.b = chunk.buffers.b;
+  void prepare_b(const Chunk& chunk, const Range& range) const {
+    if (problem_.b == Access::in_place) return;
+    Word* to = chunk.buffers.b + (range.b - chunk.buffers.b);
     if (args_.b_panels != nullptr) {
-      for (std::int64_t p = 0; p < panels; ++p)
-        widen_panel(first + p, range, chunk.buffers.b + p * range.panel);
+      for (std::int64_t n = 0; n < chunk.columns; n += kLanes, to += range.panel)
+        widen_panel((chunk.column + n) / kLanes, range, to);
       return;
     }
     const char* data = b_.at(chunk.batch, 0, chunk.column);
     const Operand x{data, b_.column, b_.row, b_.bf16, count_k_};
-    pack_panels<Mode>(x, range.begin, range.words, chunk.columns, chunk.buffers.b);
+    pack_panels<Mode>(x, range.begin, range.words, chunk.columns, to);
   }
 
   /// Panels of bf16 pairs, widened to f32.
@@ -213,18 +222,23 @@ class Product {
     return t;
   }
 
-  float* partial_at(const Chunk& chunk, std::int64_t row, std::int64_t column) const {
-    if (plan_.partial_bytes > 0)
-      return chunk.buffers.partial + row * plan_.strip_panels * kLanes + column;
+  /// Where the sums of a tile wait between ranges of k: c, or the buffer when c is bf16.
+  float* partial_at(const Chunk& chunk, std::int64_t group, std::int64_t row,
+                    std::int64_t column) const {
+    if (plan_.partial_bytes > 0) {
+      const std::int64_t at = plan_.passes > 1 ? group + row : row;
+      return chunk.buffers.partial + at * plan_.strip_panels * kLanes + column;
+    }
     if (c_.bf16) return nullptr;  // one range: nothing to keep
-    return reinterpret_cast<float*>(c_.at(chunk.batch, chunk.row + row, chunk.column + column));
+    return reinterpret_cast<float*>(
+        c_.at(chunk.batch, chunk.row + group + row, chunk.column + column));
   }
 
-  /// Rows [first, first + count) of the chunk over one range of k. Columns are outermost: the b of
-  /// one tile is used by all rows of the group before the next is fetched.
-  void run_rows(const Chunk& chunk, const Range& range, std::int64_t first,
+  /// A group of rows over one range of k. Columns are outermost: the b of one tile is used by all
+  /// rows before the next is fetched.
+  void run_rows(const Chunk& chunk, const Range& range, std::int64_t group,
                 std::int64_t count) const {
-    const Rows a = prepare_a(chunk, range, first, count);
+    const Rows a = prepare_a(chunk, range, group, count);
     Tile t = tile_of(range, a);
     constexpr std::int64_t kWidth = kTileVectors * kLanes;
     for (std::int64_t n = 0; n < chunk.columns; n += kWidth) {
@@ -238,8 +252,8 @@ class Product {
         const bool below = r + kTileRows < count;
         t.a = a.data + r / kTileRows * a.tile;
         t.next_a = below ? t.a + a.tile : last ? nullptr : a.data;
-        t.partial = partial_at(chunk, first + r, n);
-        t.out = c_.at(chunk.batch, chunk.row + first + r, chunk.column + n);
+        t.partial = partial_at(chunk, group, r, n);
+        t.out = c_.at(chunk.batch, chunk.row + group + r, chunk.column + n);
         t.next_partial = t.resume && below ? t.partial + kTileRows * t.partial_row : nullptr;
         tile_for<Mode>(rows, vectors, a.k == 1)(t);
       }

@@ -1,6 +1,6 @@
-// How a product is cut: into chunks (outputs that one thread finishes alone) and, inside a chunk,
-// into ranges of k whose packed b stays in the second-level cache. None of it changes a bit of the
-// result.
+// How a product is cut: into chunks (outputs that one thread finishes alone); a chunk into passes
+// over k, for which b is packed; a pass into groups of rows; a group into ranges of k, so that the
+// group's sums stay near while they grow. None of it changes a bit of the result.
 #pragma once
 
 #include <algorithm>
@@ -28,20 +28,28 @@ struct Problem {
 
 struct Plan {
   std::int64_t range = 0, ranges = 1;         // of k, in words
+  std::int64_t pass_ranges = 1, passes = 1;   // whose packed b is held together
   std::int64_t strip_panels = 1, strips = 1;  // of 16 columns
   std::int64_t block_rows = 1, blocks = 1;    // of rows
+  std::int64_t group_rows = 0;                // of a block, that share a fetched tile of b
   std::int64_t chunks = 0, chunks_a_task = 1;
-  std::int64_t group_rows = 0;  // rows of a prepared at a time
   std::int64_t b_bytes = 0, a_bytes = 0, bias_bytes = 0, partial_bytes = 0;
 
   std::int64_t thread_bytes() const { return b_bytes + a_bytes + bias_bytes + partial_bytes; }
 };
 
-constexpr std::int64_t kMaxRange = 512;  // words of k: 16 KB of a tile's a, first-level cache
-constexpr std::int64_t kStripWords = 256 * 1024;    // packed b of a chunk: 1 MB
-constexpr std::int64_t kFewRows = 2 * kTileRows;    // up to here packed b is used once or twice ...
-constexpr std::int64_t kFewRowsWords = 6 * 1024;    // ... and stays in the first-level cache
-constexpr std::int64_t kGroupRows = 8 * kTileRows;  // that share a fetched tile of b
+constexpr std::int64_t kMaxRange = 512;           // words of k: a tile's a takes 16 KB
+constexpr std::int64_t kStripWords = 384 * 1024;  // packed b of a pass: 1.5 MB of a shared cache
+constexpr std::int64_t kFewRows = 2 * kTileRows;  // up to here packed b is used once or twice ...
+constexpr std::int64_t kFewRowsWords = 6 * 1024;  // ... and stays in the first-level cache
+#if defined(__AVX512F__)
+constexpr std::int64_t kGroupRows = 8 * kTileRows;  // a of a group stays in the second-level cache
+constexpr std::int64_t kCopyColumns = 1 << 30;      // never
+#else
+constexpr std::int64_t kGroupRows = 16 * kTileRows;
+constexpr std::int64_t kCopyColumns = 256;  // from here on rows of a are copied side by side: tiles
+                                            // of 16 columns read a often enough to pay for it
+#endif
 constexpr std::int64_t kPartialRows = 384;
 constexpr std::int64_t kSmall = 20000;  // vector multiplies, about 5 us: not worth a second thread
 
@@ -49,7 +57,7 @@ constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b 
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 /// Estimated vector operations to pack 16 words from beyond the caches (0.1 to 0.4 ns a word).
-inline std::int64_t packing_cost(Access access) {
+inline double packing_cost(Access access) {
   switch (access) {
     case Access::in_place:
       return 0;
@@ -64,41 +72,47 @@ inline std::int64_t packing_cost(Access access) {
   }
 }
 
-/// Estimated time of the slowest thread, in quarters of a vector operation; with several threads a
-/// quarter of a chunk is added for hiccups, so that chunks do not grow as large as they can.
-inline std::int64_t estimate(const Problem& p, std::int64_t panels, std::int64_t rows,
-                             int threads) {
-  const std::int64_t strips = ceil_div(ceil_div(p.columns, kLanes), panels);
-  const std::int64_t chunks = p.batch * strips * ceil_div(p.rows, rows);
-  const std::int64_t chunk =
-      16 * rows * panels + 16 * panels * packing_cost(p.b) + rows * packing_cost(p.a);
-  return (4 * ceil_div(chunks, threads) + (threads > 1 ? 1 : 0)) * chunk;
+/// Ranges of k whose b fits the budget, for strips of so many panels.
+inline std::int64_t ranges_of_a_pass(const Plan& plan, std::int64_t panels, std::int64_t budget) {
+  const std::int64_t words = std::max<std::int64_t>(plan.range, 1) * panels * kLanes;
+  return std::clamp<std::int64_t>(budget / words, 1, plan.ranges);
 }
 
+/// Estimated time of the slowest thread; with several threads a quarter of a chunk is added for
+/// hiccups, so that chunks do not grow as large as they can.
+inline double estimate(const Problem& p, const Plan& plan, int threads) {
+  const auto words = static_cast<double>(p.words), rows = static_cast<double>(plan.block_rows);
+  const auto panels = static_cast<double>(plan.strip_panels);
+  const double chunk = words * rows * panels + words * panels * packing_cost(p.b) +
+                       words * rows * packing_cost(p.a) / kLanes +
+                       16.0 * rows * panels * static_cast<double>(plan.passes);  // sums in and out
+  const std::int64_t waves = ceil_div(p.batch * plan.strips * plan.blocks, threads);
+  return (static_cast<double>(waves) + (threads > 1 ? 0.25 : 0.0)) * chunk;
+}
+
+/// Tries strips and blocks of many sizes.
 inline void choose_chunks(const Problem& p, int threads, Plan& plan) {
   const std::int64_t panels = ceil_div(p.columns, kLanes);
   const std::int64_t budget = p.rows <= kFewRows ? kFewRowsWords : kStripWords;
-  const std::int64_t most = std::max<std::int64_t>(
-      kTileVectors, budget / (std::max<std::int64_t>(plan.range, 1) * kLanes));
-  const bool limited = p.partial_elsewhere && plan.ranges > 1;
-  std::int64_t best = -1;
-  for (std::int64_t strip = kTileVectors; strip <= round_up(panels, kTileVectors);
-       strip += kTileVectors) {
-    if (strip > most) break;
+  Plan best = plan;
+  double best_cost = -1;
+  for (std::int64_t strip = kTileVectors; strip < panels + kTileVectors; strip += kTileVectors) {
+    if (strip > kTileVectors && strip * kLanes * plan.range > budget) break;
+    plan.strip_panels = strip;
+    plan.strips = ceil_div(panels, strip);
+    plan.pass_ranges = ranges_of_a_pass(plan, strip, budget);
+    plan.passes = ceil_div(plan.ranges, plan.pass_ranges);
+    const bool limited = p.partial_elsewhere && plan.passes > 1;
     for (const std::int64_t cuts : {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128}) {
-      const std::int64_t rows = round_up(ceil_div(p.rows, cuts), kTileRows);
-      if (limited && rows > kPartialRows && cuts < 128) continue;
-      const std::int64_t cost = estimate(p, strip, rows, threads);
-      if (best < 0 || cost < best) {
-        best = cost;
-        plan.strip_panels = strip;
-        plan.block_rows = rows;
-      }
-      if (rows == kTileRows) break;
+      plan.block_rows = round_up(ceil_div(p.rows, cuts), kTileRows);
+      if (limited) plan.block_rows = std::min(plan.block_rows, kPartialRows);
+      plan.blocks = ceil_div(p.rows, plan.block_rows);
+      const double cost = estimate(p, plan, threads);
+      if (best_cost < 0 || cost < best_cost) best_cost = cost, best = plan;
+      if (plan.block_rows == kTileRows) break;
     }
   }
-  plan.strips = ceil_div(panels, plan.strip_panels);
-  plan.blocks = ceil_div(p.rows, plan.block_rows);
+  plan = best;
 }
 
 inline Plan make_plan(const Problem& p) {
@@ -113,16 +127,16 @@ inline Plan make_plan(const Problem& p) {
   choose_chunks(p, small ? 1 : thread_count(), plan);
   plan.chunks = p.batch * plan.strips * plan.blocks;
   plan.chunks_a_task = small ? plan.chunks : 1;
-  plan.group_rows =
-      p.a == Access::in_place ? plan.block_rows : std::min(plan.block_rows, 8L * kTileRows);
+  plan.group_rows = std::min(plan.block_rows, kGroupRows);
   const std::int64_t columns = plan.strip_panels * kLanes;
-  if (p.b != Access::in_place) plan.b_bytes = plan.range * columns * 4;
+  if (p.b != Access::in_place) plan.b_bytes = plan.pass_ranges * plan.range * columns * 4;
   // Rows of a lie range + 16 words apart, or in tiles of 8 lanes.
   if (p.a != Access::in_place)
-    plan.a_bytes = round_up(plan.group_rows, kTileRows) / kTileRows * 8 *
+    plan.a_bytes = ceil_div(plan.group_rows, kTileRows) * kGroupLanes *
                    round_up(plan.range + kLanes, kLanes) * 4;
   plan.bias_bytes = columns * 4;
-  if (p.partial_elsewhere && plan.ranges > 1) plan.partial_bytes = plan.block_rows * columns * 4;
+  if (p.partial_elsewhere && plan.ranges > 1)
+    plan.partial_bytes = (plan.passes > 1 ? plan.block_rows : plan.group_rows) * columns * 4;
   return plan;
 }
 
