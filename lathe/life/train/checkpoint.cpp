@@ -103,6 +103,8 @@ void write_checkpoint(FileSystem& files, const std::string& run_folder, const st
     files.make_directories(folder);
     files.remove_all(aside);
     files.make_directories(aside);
+    files.sync_directory(run_folder);
+    files.sync_directory(folder);
     write_files(files, aside, parts);
     files.remove_all(final);  // the same step again, after a resume from an older one
     files.rename(aside, final);

@@ -68,8 +68,8 @@ void TrainConfig::resolve() {
          rows_per_step(), reduce_groups);
   if (rows_per_group() * context > kGroupTokens && rows_per_group() > 1)
     fail(ErrorCode::kInvalidArgument,
-         "train.reduce_groups: {} groups of {} tokens; expected at most {} tokens a group",
-         reduce_groups, rows_per_group() * context, kGroupTokens);
+         "train.reduce_groups: {} groups of {} tokens; expected at most 65,536 tokens a group",
+         reduce_groups, rows_per_group() * context);
   if (micro_tokens == 0) {
     constexpr std::int64_t kMicro = 4096;
     std::int64_t rows = 1;

@@ -1,3 +1,5 @@
+// Measures the instruction itself, so there is nothing to emulate.
+#ifndef LATHE_SIMDE
 #include <immintrin.h>
 
 #include "lathe/base/parallel.h"
@@ -27,3 +29,5 @@ void peak_bf16(const PeakArgs& args) noexcept {
 }
 
 }  // namespace lathe::kernels::avx512_bf16
+
+#endif  // LATHE_SIMDE
