@@ -127,6 +127,7 @@ bool TokenCache::get(std::uint64_t i, std::vector<std::int32_t>& ids) {
   const char* data = slot.count > 0 ? ids_->at(slot.start * width_) : "";
   if (digest_of(i, slot, data) != slot.digest) return false;
 
+  if (slot.count == 0) return true;
   const std::size_t before = ids.size();
   ids.resize(before + slot.count);
   if (width_ == 4) {
