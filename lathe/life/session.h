@@ -12,7 +12,8 @@ namespace lathe::life {
 struct Session {
   std::string run_folder;
   bool resume = false;
-  bool quiet = false;  // no live line, no index of runs
+  bool quiet = false;    // no live line, no index of runs
+  bool profile = false;  // measure every op
   std::string commit;  // of this build, for the record
   FileSystem* files = &real_files();
   const Clock* clock = &steady_clock();

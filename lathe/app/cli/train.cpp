@@ -14,7 +14,7 @@ namespace {
 struct Options {
   RecipeOptions recipe;
   std::string out, dump;
-  bool resume = false, quiet = false;
+  bool resume = false, quiet = false, profile = false;
 };
 
 /// One word of a shell command.
@@ -46,9 +46,11 @@ void train(const Options& o) {
           .string();
   session.resume = o.resume;
   session.quiet = o.quiet;
+  session.profile = o.profile;
   session.commit = std::string(kBuildInfo.commit);
   session.stop = stop_on_signals();
   const recipes::RunSummary summary = recipes::run_pretrain(config, session);
+  if (!summary.profile.empty()) fmt::print("{}", summary.profile);
   print_summary(summary);
   if (summary.finished) {
     fmt::print("try: lathe generate {} -p 'Once upon a time' -n 100\n", quoted(summary.run_folder));
@@ -72,6 +74,7 @@ void register_train(CLI::App& root) {
   verb->add_flag("--resume", o->resume,
                  "go on from the newest valid checkpoint of the run folder, or begin");
   verb->add_flag("--quiet", o->quiet, "no live line, no entry in the index of runs");
+  verb->add_flag("--profile", o->profile, "print at the end where the time went, op by op");
   verb->add_option("--dump-batches", o->dump,
                    "train nothing: write every batch of the run into this folder, for another "
                    "program to repeat it");

@@ -75,12 +75,14 @@ class Verification {
 
   std::vector<std::string> command(const std::string& folder,
                                    const std::vector<std::string>& extra) const {
-    std::vector<std::string> c = {"lathe", "train", options_.recipe.file, "--quiet", "--out", folder};
+    std::vector<std::string> c = {"lathe",   "train", options_.recipe.file,
+                                  "--quiet", "--out", folder};
     for (const std::string& set : options_.recipe.set) c.insert(c.end(), {"--set", set});
     const std::int64_t tokens = options_.steps * config_.train.batch_tokens;
     for (const std::string& set :
          {fmt::format("train.tokens={}", tokens),
-          fmt::format("schedule.warmup_tokens={}", std::min(config_.schedule.warmup_tokens, tokens)),
+          fmt::format("schedule.warmup_tokens={}",
+                      std::min(config_.schedule.warmup_tokens, tokens)),
           std::string("checkpoint.every_steps=1"), std::string("train.sample_every=0")})
       c.insert(c.end(), {"--set", set});
     c.insert(c.end(), extra.begin(), extra.end());
@@ -93,7 +95,8 @@ class Verification {
     recipes::PretrainConfig c = config_;
     c.train.tokens = options_.steps * c.train.batch_tokens;
     c.train.resolve();
-    const std::int64_t micro = attempt % 2 == 0 ? c.train.context : c.train.rows_per_group() * c.train.context;
+    const std::int64_t micro =
+        attempt % 2 == 0 ? c.train.context : c.train.rows_per_group() * c.train.context;
     extra.insert(extra.end(), {"--set", fmt::format("train.micro_tokens={}", micro)});
     return extra;
   }
@@ -109,14 +112,18 @@ class Verification {
   void interrupt() {
     const RandomStream random(static_cast<std::uint64_t>(unix_seconds()), "verify-resume");
     for (std::int64_t k = 0; k < options_.kills; ++k) {
-      const auto goal = static_cast<std::int64_t>(
-          random.below(static_cast<std::uint64_t>(options_.steps), static_cast<std::uint64_t>(k)));
-      const pid_t pid =
-          start(command(broken(), k == 0 ? std::vector<std::string>{} : other_way(k)),
-                options_.out + "/log");
+      // Somewhere in this kill's share of what is left, so that kills spread over the run.
+      const std::int64_t done = done_steps();
+      const std::int64_t share = (options_.steps - done) / (options_.kills - k) + 1;
+      const std::int64_t goal =
+          done + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(share),
+                                                        static_cast<std::uint64_t>(k)));
+      const pid_t pid = start(command(broken(), k == 0 ? std::vector<std::string>{} : other_way(k)),
+                              options_.out + "/log");
       while (running(pid) && done_steps() < goal)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      std::this_thread::sleep_for(std::chrono::microseconds(random.below(30000, 1000 + static_cast<std::uint64_t>(k))));
+      std::this_thread::sleep_for(
+          std::chrono::microseconds(random.below(30000, 1000 + static_cast<std::uint64_t>(k))));
       ::kill(pid, SIGKILL);
       wait_for(pid);
       fmt::print("killed behind step {}\n", done_steps());

@@ -15,6 +15,7 @@
 #include "lathe/life/recipes/plan_pretrain.h"
 #include "lathe/life/recipes/record_hook.h"
 #include "lathe/life/train/hooks/evaluate.h"
+#include "lathe/life/train/hooks/profile.h"
 #include "lathe/life/train/hooks/save.h"
 #include "lathe/life/train/objectives/cross_entropy.h"
 #include "lathe/life/train/trainer.h"
@@ -222,6 +223,7 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
 
   const std::optional<std::int64_t> resume_step =
       resumed ? std::optional(trainer.loop_state().step) : std::nullopt;
+  RunSummary summary;
   RecordHook::Options options = record_options(config, parts, resume_step, session);
   options.sample = [&] { return write_sample(parts, config); };
   RecordHook record(std::move(options));
@@ -235,9 +237,10 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
                         .before = [&] { record.recorder().checkpoint(); }});
   if (!config.data.valid.empty()) trainer.add_hook(&evaluate);
   trainer.add_hook(&record);
+  train::ProfileHook profile([&](const std::string& table) { summary.profile = table; });
+  if (session.profile) trainer.add_hook(&profile);
   trainer.add_hook(&save);
 
-  RunSummary summary;
   try {
     summary.finished = trainer.run();
   } catch (Error& e) {

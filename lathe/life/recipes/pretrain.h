@@ -59,6 +59,7 @@ struct RunSummary {
   std::int64_t step = 0, tokens = 0, parameters = 0;
   double loss = 0, valid_bpb = 0, best_valid_bpb = 0, seconds = 0;
   std::string run_folder, checkpoint;
+  std::string profile;  // table of ops, when asked for
 };
 
 /// Trains, or goes on with session.resume. Throws what its parts throw.
