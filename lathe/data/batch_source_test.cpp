@@ -8,66 +8,10 @@
 #include <set>
 
 #include "lathe/data/survey.h"
-#include "lathe/data/test_files.h"
+#include "lathe/data/test_batches.h"
 
 namespace lathe::data {
 namespace {
-
-/// Document i of source letter c: different lengths, every text different.
-std::string corpus(char c, int n, int longest = 40) {
-  std::string out;
-  for (int i = 0; i < n; ++i)
-    out += fmt::format("{{\"text\": \"{}{}{}\"}}\n", c, i, std::string((i * 7) % longest, c));
-  return out;
-}
-
-struct Fixture {
-  TestFolder folder;
-  DataConfig config;
-  BatchOptions options{.width = 16, .seed = 7, .cache_folder = folder / "cache"};
-
-  explicit Fixture(bool prefetch = false) { config.prefetch = prefetch; }
-  void add(const std::string& name, std::string_view bytes, double weight = 1) {
-    config.train.push_back({.path = folder.write(name, bytes), .weight = weight});
-  }
-  std::unique_ptr<BatchSource> open(const Encoding& encoding = byte_encoding()) {
-    return open_batches(config.train, config, encoding, options);
-  }
-};
-
-/// All arrays of batches one after another.
-struct Rows {
-  std::vector<std::int32_t> tokens, targets, positions, starts;
-  std::vector<float> weights;
-  std::int64_t supervised = 0, padded = 0, bytes = 0, rows = 0;
-
-  void add(const Batch& b) {
-    ASSERT_EQ(b.tokens.size(), static_cast<std::size_t>(b.rows * b.width));
-    const auto append = [](auto& to, const auto& from) {
-      to.insert(to.end(), from.begin(), from.end());
-    };
-    append(tokens, b.tokens);
-    append(targets, b.targets);
-    append(positions, b.positions);
-    append(starts, b.document_starts);
-    append(weights, b.weights);
-    ASSERT_EQ(b.targets.size(), b.tokens.size());
-    ASSERT_EQ(b.positions.size(), b.tokens.size());
-    ASSERT_EQ(b.document_starts.size(), b.tokens.size());
-    ASSERT_EQ(b.weights.size(), b.tokens.size());
-    supervised += b.supervised;
-    padded += b.padded;
-    bytes += b.bytes;
-    rows += b.rows;
-  }
-  bool operator==(const Rows&) const = default;
-};
-
-Rows take(BatchSource& source, std::vector<std::int64_t> split) {
-  Rows rows;
-  for (const std::int64_t n : split) rows.add(source.next(n));
-  return rows;
-}
 
 /// The documents that rows were made of: their segments, joined where one ends without eos.
 std::vector<std::string> documents(const Rows& r, std::int64_t width) {
@@ -178,25 +122,6 @@ TEST(Packing, ASegmentHoldsOneDocumentWithoutGaps) {
   EXPECT_GT(segments, 200);
 }
 
-/// A part of a long text has no eos and no bos where the text goes on.
-TEST(Packing, PartsOfOneTextShareOneEos) {
-  const TestFolder folder;
-  const std::string path = folder.write("a.txt", std::string(1000, 'x'));
-  std::vector<StreamSource> sources;
-  sources.push_back({.name = "a",
-                     .index = DocumentIndex::open(path, {.part_bytes = 300}, folder / "cache"),
-                     .cache = nullptr});
-  DocumentStream stream(std::move(sources), byte_encoding(true, true), Order::kSequential, 0);
-  std::vector<std::int32_t> ids;
-  EncodedDocument d;
-  int parts = 0;
-  while (stream.next(d)) ++parts, ids.insert(ids.end(), d.ids.begin(), d.ids.end());
-  EXPECT_EQ(parts, 4);
-  EXPECT_EQ(ids.size(), 1002U);
-  EXPECT_EQ(ids.front(), 257);
-  EXPECT_EQ(ids.back(), 256);
-}
-
 TEST(Packing, TheSplitIntoBatchesChangesNothing) {
   for (const bool prefetch : {false, true}) {
     Fixture f(prefetch);
@@ -303,80 +228,6 @@ TEST(Resume, RefusesPositionsThatMakeNoSense) {
     EXPECT_NE(error_of([&] { Position::from_json(bad); }), "") << bad;
 }
 
-TEST(Order, EachEpochIsAPermutationOfItsOwn) {
-  Fixture f;
-  f.add("a.jsonl", corpus('a', 37));
-  std::vector<StreamSource> sources;
-  sources.push_back({.name = "a",
-                     .index = DocumentIndex::open(f.config.train[0].path, {}, f.folder / "cache"),
-                     .cache = nullptr});
-  DocumentStream stream(std::move(sources), byte_encoding(), Order::kShuffled, 3);
-  std::vector<std::vector<std::uint64_t>> epochs;
-  EncodedDocument d;
-  for (int e = 0; e < 4; ++e) {
-    auto& order = epochs.emplace_back();
-    for (int i = 0; i < 37; ++i) {
-      ASSERT_TRUE(stream.next(d));
-      order.push_back(d.record);
-      EXPECT_EQ(d.record, stream.record_at(0, e * 37 + i));
-    }
-    std::vector<std::uint64_t> sorted = order;
-    std::sort(sorted.begin(), sorted.end());
-    for (std::uint64_t i = 0; i < 37; ++i) EXPECT_EQ(sorted[i], i);
-    EXPECT_NE(order, sorted);
-    for (int b = 0; b < e; ++b) EXPECT_NE(order, epochs[static_cast<std::size_t>(b)]);
-  }
-}
-
-TEST(Order, DependsOnTheSeedAlone) {
-  Fixture f;
-  f.add("a.jsonl", corpus('a', 60));
-  const Rows first = take(*f.open(), {20});
-  f.options.cache_folder = f.folder / "other";
-  f.config.token_cache = false;
-  EXPECT_EQ(take(*f.open(), {20}), first);
-  f.options.seed = 8;
-  EXPECT_NE(take(*f.open(), {20}).tokens, first.tokens);
-}
-
-TEST(Mixture, TokenSharesFollowTheWeights) {
-  Fixture f;
-  f.add("a.jsonl", corpus('a', 300, 20), 6);
-  f.add("b.jsonl", corpus('b', 40, 200), 3);
-  f.add("c.txt", std::string(700, 'c'), 1);
-  auto source = f.open();
-  source->next(2000);
-  double total = 0;
-  for (const SourceUse& u : source->use()) total += static_cast<double>(u.tokens);
-  EXPECT_NEAR(static_cast<double>(source->use()[0].tokens) / total, 0.6, 0.02);
-  EXPECT_NEAR(static_cast<double>(source->use()[1].tokens) / total, 0.3, 0.02);
-  EXPECT_NEAR(static_cast<double>(source->use()[2].tokens) / total, 0.1, 0.02);
-  EXPECT_GT(source->use()[2].epochs, 3);
-  EXPECT_EQ(source->use()[2].documents, 1);
-}
-
-TEST(Mixture, RefusesBadWeightsAndEmptySources) {
-  Fixture f;
-  f.add("a.jsonl", corpus('a', 3), 0);
-  EXPECT_NE(error_of([&] { f.open(); }).find("weight"), std::string::npos);
-  Fixture g;
-  g.config.policy = "skip";
-  g.add("a.jsonl", "{}\n");
-  EXPECT_NE(error_of([&] { g.open(); }).find("got none (1 left out)"), std::string::npos);
-  Fixture h;
-  EXPECT_NE(error_of([&] { h.open(); }).find("at least one source"), std::string::npos);
-}
-
-TEST(Mixture, DocumentsWithoutTokensDoNotHang) {
-  for (const bool prefetch : {false, true}) {
-    Fixture f(prefetch);
-    f.add("a.jsonl", corpus('a', 3));
-    Encoding silent = byte_encoding(false);
-    silent.encode = [](std::string_view, std::vector<std::int32_t>&) {};
-    EXPECT_NE(error_of([&] { f.open(silent)->next(1); }).find("got none"), std::string::npos);
-  }
-}
-
 TEST(Sequential, CapEndsTheData) {
   Fixture f;
   f.add("a.jsonl", corpus('a', 100));
@@ -416,14 +267,6 @@ TEST(Prefetch, EndsCleanlyAtAnyMoment) {
     if (i % 3 != 0) source->next(i);
     if (i % 5 == 0) source->rewind();
   }
-}
-
-TEST(Encoding, IdsOutsideTheVocabularyAreRefused) {
-  Fixture f;
-  f.add("a.txt", "abc");
-  Encoding wrong = byte_encoding();
-  wrong.vocab_size = 99;
-  EXPECT_NE(error_of([&] { f.open(wrong)->next(1); }).find("vocabulary of 99"), std::string::npos);
 }
 
 TEST(SurveyOfData, CountsExactlyOrByProjection) {

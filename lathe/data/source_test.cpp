@@ -1,9 +1,6 @@
 #include "lathe/data/source.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <filesystem>
 
 #include "lathe/data/byte_stream.h"
 #include "lathe/data/records.h"
@@ -103,85 +100,78 @@ struct Fault {
   Texts kept;         // under skip
 };
 
-std::vector<Fault> faults() {
-  const std::string a = line(1, "a"), b = line(2, "b");
-  return {
-      {"x.jsonl",
-       a + "{\"text\": \"\xff\"}\n" + b,
-       Issue::kBadUtf8,
-       2,
-       "expected UTF-8, got byte 0xff at byte 11",
-       {"a", "b"}},
-      {"x.jsonl",
-       a + "{\"text\": \"\xed\xa0\x80\"}\n" + b,
-       Issue::kBadUtf8,
-       2,
-       "expected UTF-8, got byte 0xed",
-       {"a", "b"}},
-      {"x.jsonl",
-       a + "{\"text\": \"cut of\n" + b,
-       Issue::kBadJson,
-       2,
-       "expected one JSON object with the field \"text\", got broken JSON (column",
-       {"a", "b"}},
-      {"x.jsonl",
-       a + "{\"text\": \"\\ud800\"}\n" + b,
-       Issue::kBadJson,
-       2,
-       "broken JSON",
-       {"a", "b"}},
-      {"x.jsonl",
-       a + "{\"text\": \"t\", \"x\": tru}\n" + b,
-       Issue::kBadJson,
-       2,
-       "(column 23: syntax error",
-       {"a", "b"}},
-      {"x.jsonl", a + "{\"text\": \"t\"} {}\n" + b, Issue::kBadJson, 2, "broken JSON", {"a", "b"}},
-      {"x.jsonl", a + b + "[\"text\"]\n", Issue::kBadJson, 3, "got an array", {"a", "b"}},
-      {"x.jsonl",
-       "\n" + a + "{\"Text\": \"t\"}\n",
-       Issue::kMissingField,
-       3,
-       "expected a string in the field \"text\", got an object without it",
-       {"a"}},
-      {"x.jsonl", a + "{\"text\": null}", Issue::kNotAString, 2, "got null", {"a"}},
-      {"x.jsonl", a + "{\"text\": 12}\n" + b, Issue::kNotAString, 2, "got a number", {"a", "b"}},
-      {"x.jsonl",
-       a + "{\"text\": \"t\", \"text\": \"u\"}\n",
-       Issue::kRepeatedField,
-       2,
-       "more than once",
-       {"a"}},
-      {"x.jsonl",
-       a + "{\"text\": \"\"}\n" + b,
-       Issue::kEmptyDocument,
-       2,
-       "an empty document",
-       {"a", "b"}},
-      {"x.jsonl",
-       a + line(3, std::string(500, 'x')) + b,
-       Issue::kTooLong,
-       2,
-       "expected a line of at most 400 B, got",
-       {"a", "b"}},
-      {"x.jsonl", "", Issue::kEmptyFile, 1, "an empty file", {}},
-      {"x.jsonl", "\xEF\xBB\xBF\n \n", Issue::kEmptyFile, 1, "an empty file", {}},
-      {"x.txt", "", Issue::kEmptyFile, 1, "an empty file", {}},
-      {"x.txt", "one\ntwo \xc3(\n", Issue::kBadUtf8, 2, "got byte 0xc3 at byte 5", {}},
-      {"x.txt",
-       std::string("\xff\xfe"
-                   "a\0",
-                   4),
-       Issue::kBadUtf8,
-       1,
-       "UTF-16",
-       {}},
-      {"x.txt.gz", "", Issue::kEmptyFile, 1, "an empty file", {}},
-  };
-}
+const std::string a = line(1, "a"), b = line(2, "b");
+const std::vector<Fault> kFaults = {
+    {"x.jsonl",
+     a + "{\"text\": \"\xff\"}\n" + b,
+     Issue::kBadUtf8,
+     2,
+     "expected UTF-8, got byte 0xff at byte 11",
+     {"a", "b"}},
+    {"x.jsonl",
+     a + "{\"text\": \"\xed\xa0\x80\"}\n" + b,
+     Issue::kBadUtf8,
+     2,
+     "expected UTF-8, got byte 0xed",
+     {"a", "b"}},
+    {"x.jsonl",
+     a + "{\"text\": \"cut of\n" + b,
+     Issue::kBadJson,
+     2,
+     "expected one JSON object with the field \"text\", got broken JSON (column",
+     {"a", "b"}},
+    {"x.jsonl", a + "{\"text\": \"\\ud800\"}\n" + b, Issue::kBadJson, 2, "broken JSON", {"a", "b"}},
+    {"x.jsonl",
+     a + "{\"text\": \"t\", \"x\": tru}\n" + b,
+     Issue::kBadJson,
+     2,
+     "(column 23: syntax error",
+     {"a", "b"}},
+    {"x.jsonl", a + "{\"text\": \"t\"} {}\n" + b, Issue::kBadJson, 2, "broken JSON", {"a", "b"}},
+    {"x.jsonl", a + b + "[\"text\"]\n", Issue::kBadJson, 3, "got an array", {"a", "b"}},
+    {"x.jsonl",
+     "\n" + a + "{\"Text\": \"t\"}\n",
+     Issue::kMissingField,
+     3,
+     "expected a string in the field \"text\", got an object without it",
+     {"a"}},
+    {"x.jsonl", a + "{\"text\": null}", Issue::kNotAString, 2, "got null", {"a"}},
+    {"x.jsonl", a + "{\"text\": 12}\n" + b, Issue::kNotAString, 2, "got a number", {"a", "b"}},
+    {"x.jsonl",
+     a + "{\"text\": \"t\", \"text\": \"u\"}\n",
+     Issue::kRepeatedField,
+     2,
+     "more than once",
+     {"a"}},
+    {"x.jsonl",
+     a + "{\"text\": \"\"}\n" + b,
+     Issue::kEmptyDocument,
+     2,
+     "an empty document",
+     {"a", "b"}},
+    {"x.jsonl",
+     a + line(3, std::string(500, 'x')) + b,
+     Issue::kTooLong,
+     2,
+     "expected a line of at most 400 B, got",
+     {"a", "b"}},
+    {"x.jsonl", "", Issue::kEmptyFile, 1, "an empty file", {}},
+    {"x.jsonl", "\xEF\xBB\xBF\n \n", Issue::kEmptyFile, 1, "an empty file", {}},
+    {"x.txt", "", Issue::kEmptyFile, 1, "an empty file", {}},
+    {"x.txt", "one\ntwo \xc3(\n", Issue::kBadUtf8, 2, "got byte 0xc3 at byte 5", {}},
+    {"x.txt",
+     std::string("\xff\xfe"
+                 "a\0",
+                 4),
+     Issue::kBadUtf8,
+     1,
+     "UTF-16",
+     {}},
+    {"x.txt.gz", "", Issue::kEmptyFile, 1, "an empty file", {}},
+};
 
 TEST(Source, EveryFaultFailsWithFileAndLine) {
-  for (const Fault& fault : faults()) {
+  for (const Fault& fault : kFaults) {
     const TestFolder folder;
     const std::string path = folder.write(fault.name, fault.bytes);
     const std::string error = error_of([&] { read({path}, {.max_line_bytes = 400}); });
@@ -191,7 +181,7 @@ TEST(Source, EveryFaultFailsWithFileAndLine) {
 }
 
 TEST(Source, EveryFaultIsSkippedCountedAndReported) {
-  for (const Fault& fault : faults()) {
+  for (const Fault& fault : kFaults) {
     const TestFolder folder;
     const std::string path = folder.write(fault.name, fault.bytes);
     const Read r = read({path}, {.policy = "skip", .max_line_bytes = 400});
@@ -325,58 +315,6 @@ TEST(Compressed, DamageIsAnError) {
                                                                 "more after the end");
     EXPECT_NE(error_of([&] { read({tail}); }), "") << end;
   }
-}
-
-// ---- paths ----
-
-Texts names(const TestFolder& folder, const std::vector<std::string>& patterns) {
-  std::vector<std::string> full;
-  for (const std::string& p : patterns) full.push_back(folder / p);
-  Texts out;
-  for (const std::string& path : expand_paths(full))
-    out.push_back(path.substr(folder.path().size() + 1));
-  return out;
-}
-
-TEST(Paths, FoldersAreSearchedInByteOrder) {
-  const TestFolder folder;
-  for (const std::string name : {"b.txt", "a.jsonl.gz", "sub/deep/c.txt.zst", "sub/B.ndjson",
-                                 "ignored.pdf", ".hidden.txt", ".git/x.txt", "a.txt.xz"})
-    folder.write(name, "x");
-  std::filesystem::create_directory_symlink(folder.path(), folder / "sub/circle");
-  EXPECT_EQ(names(folder, {""}),
-            (Texts{"a.jsonl.gz", "a.txt.xz", "b.txt", "sub/B.ndjson", "sub/deep/c.txt.zst"}));
-}
-
-TEST(Paths, Globs) {
-  const TestFolder folder;
-  for (const std::string name : {"a1.txt", "a2.txt", "b.txt", "s/a3.txt", "s/t/a4.txt", "[x].txt"})
-    folder.write(name, "x");
-  EXPECT_EQ(names(folder, {"a?.txt"}), (Texts{"a1.txt", "a2.txt"}));
-  EXPECT_EQ(names(folder, {"[ab]*.txt"}), (Texts{"a1.txt", "a2.txt", "b.txt"}));
-  EXPECT_EQ(names(folder, {"**/a*.txt"}), (Texts{"a1.txt", "a2.txt", "s/a3.txt", "s/t/a4.txt"}));
-  EXPECT_EQ(names(folder, {"*/a*.txt"}), (Texts{"s/a3.txt"}));
-  EXPECT_EQ(names(folder, {"[x].txt"}), (Texts{"[x].txt"}));  // a name first, a pattern second
-  EXPECT_EQ(names(folder, {"b.txt", "*.txt"}), (Texts{"b.txt", "[x].txt", "a1.txt", "a2.txt"}));
-}
-
-TEST(Paths, NothingFoundAndStrangeFilesAreErrors) {
-  const TestFolder folder;
-  folder.write("a.pdf", "x");
-  EXPECT_NE(error_of([&] { expand_paths({folder / "none.txt"}); }).find("No such file"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { expand_paths({folder / "*.txt"}); }).find("got none"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { expand_paths({folder.path()}); }).find("searched for .txt"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { read({folder / "a.pdf"}); }).find("set format"), std::string::npos);
-  ASSERT_EQ(::mkfifo((folder / "pipe.txt").c_str(), 0600), 0);
-  EXPECT_NE(error_of([&] { expand_paths({folder / "pipe.txt"}); }).find("pipe or device"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { read({folder / "pipe.txt"}); }).find("pipe or device"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { expand_paths({"/dev/zero"}); }).find("pipe or device"),
-            std::string::npos);
 }
 
 /// However the bytes arrive, the records are the same.
