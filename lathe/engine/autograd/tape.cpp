@@ -60,19 +60,42 @@ void Tape::after(const ops::OpDef& def, ops::Inputs in, ops::Inputs out, const o
   Node node;
   node.def = &def;
   node.attrs = attrs;
-  // Without a rule the composite is replayed from the inputs, so all of them stay.
+  keep_inputs(node, in);
   const bool rule = def.vjp != nullptr && !keep_all_;
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const bool keep = !rule || (def.saves_inputs >> i & 1) != 0;
-    node.in.push_back(keep || !in[i].defined() ? in[i] : in[i].shell());
-  }
   for (std::size_t i = 0; i < out.size(); ++i) {
     const bool keep = keep_all_ || (rule && (def.saves_outputs >> i & 1) != 0);
     node.out.push_back(keep ? out[i] : out[i].shell());
     const bool flows = (def.differentiable_outputs >> i & 1) != 0 && is_float(out[i].dtype());
     if (flows) entries_.try_emplace(out[i].id());
   }
+  if (rule && def.is(ops::kCheap)) cheap_[out[0].id()] = nodes_.size();
   nodes_.push_back(std::move(node));
+}
+
+/// Without a rule the composite is replayed from the inputs, so all of them stay; otherwise those
+/// that the rule reads, unless they are the output of a cheap op.
+void Tape::keep_inputs(Node& node, ops::Inputs in) const {
+  const bool rule = node.def->vjp != nullptr && !keep_all_;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const bool needed = !rule || (node.def->saves_inputs >> i & 1) != 0;
+    const bool drop = in[i].defined() && (!needed || (rule && cheap_.contains(in[i].id())));
+    node.in.push_back(drop ? in[i].shell() : in[i]);
+  }
+}
+
+/// The values of an input that was dropped because its op is cheap; computed once for all its
+/// users, which lie behind the op and are visited before it.
+Tensor Tape::materialise(const Tensor& kept) {
+  if (!kept.defined() || kept.storage() != nullptr) return kept;
+  const auto found = cheap_.find(kept.id());
+  if (found == cheap_.end()) return kept;
+  Node& producer = nodes_[found->second];
+  if (producer.out[0].storage() == nullptr) {
+    for (Tensor& input : producer.in) input = materialise(input);
+    producer.out[0] =
+        producer.out[0].refilled(ops::apply(*producer.def, producer.in, producer.attrs)[0]);
+  }
+  return producer.out[0];
 }
 
 void Tape::backward(const Tensor& root, const Tensor& seed, BackwardOptions options) {
@@ -117,6 +140,9 @@ void Tape::visit(Node& node, BackwardOptions options) {
     if (!options.create_graph && !entry->second.leaf) entries_.erase(entry);
   }
   if (!any) return;
+  if (!node.replay)
+    for (std::size_t i = 0; i < node.in.size(); ++i)
+      if ((node.def->saves_inputs >> i & 1) != 0) node.in[i] = materialise(node.in[i]);
   const ops::VjpCall call{node.in, node.out, gradients, node.attrs};
   if (node.replay) {
     differentiate_replay(node, gradients[0]);

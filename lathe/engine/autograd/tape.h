@@ -65,6 +65,8 @@ class Tape : public ops::Recorder {
     Tensor gradient;
   };
 
+  void keep_inputs(Node& node, ops::Inputs in) const;
+  Tensor materialise(const Tensor& kept);
   void visit(Node& node, BackwardOptions options);
   void differentiate(Node& node, const ops::VjpCall& call, BackwardOptions options);
   void differentiate_composite(Node& node, const ops::VjpCall& call, BackwardOptions options);
@@ -73,6 +75,7 @@ class Tape : public ops::Recorder {
                   BackwardOptions options);
 
   std::vector<Node> nodes_;
+  std::unordered_map<std::uint64_t, std::size_t> cheap_;  // output 0 of a cheap op -> its node
   std::unordered_map<std::uint64_t, Entry> entries_;
   bool keep_all_;
   bool recording_ = true;

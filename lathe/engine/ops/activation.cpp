@@ -154,7 +154,7 @@ void vjp_swiglu(const VjpCall& c, GradSink& sink) {
 
 namespace defs {
 extern const OpDef silu{.name = "silu",
-                        .traits = kElementwise,
+                        .traits = kElementwise | kCheap,
                         .infer = infer_same,
                         .cpu = cpu_silu,
                         .composite = composite_silu,
@@ -163,7 +163,7 @@ extern const OpDef silu{.name = "silu",
                         .flops = flops_ten,
                         .samples = samples_unary};
 extern const OpDef gelu{.name = "gelu",
-                        .traits = kElementwise,
+                        .traits = kElementwise | kCheap,
                         .infer = infer_same,
                         .cpu = cpu_gelu,
                         .composite = composite_gelu,
@@ -172,7 +172,7 @@ extern const OpDef gelu{.name = "gelu",
                         .flops = flops_ten,
                         .samples = samples_unary};
 extern const OpDef swiglu{.name = "swiglu",
-                          .traits = kElementwise,
+                          .traits = kElementwise | kCheap,
                           .infer = infer_same,
                           .cpu = cpu_swiglu,
                           .composite = composite_swiglu,

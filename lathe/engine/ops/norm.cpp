@@ -198,7 +198,7 @@ std::vector<Sample> samples_layer_grad() { return samples_of_grad(true); }
 
 namespace defs {
 extern const OpDef rms_norm{.name = "rms_norm",
-                            .traits = kNormalisation,
+                            .traits = kNormalisation | kCheap,
                             .infer = infer_rms,
                             .cpu = cpu_rms,
                             .composite = composite_rms,
@@ -214,12 +214,12 @@ extern const OpDef rms_norm_grad_{.name = "rms_norm_grad_",
                                   .cpu = cpu_rms_grad,
                                   .samples = samples_rms_grad};
 extern const OpDef layer_norm{.name = "layer_norm",
-                              .traits = kNormalisation,
+                              .traits = kNormalisation | kCheap,
                               .infer = infer_layer,
                               .cpu = cpu_layer,
                               .composite = composite_layer,
                               .vjp = vjp_layer,
-                              .saves_inputs = 3,
+                              .saves_inputs = 7,
                               .saves_outputs = 6,
                               .differentiable_outputs = 1,
                               .flops = flops_norm,

@@ -75,6 +75,8 @@ enum Trait : std::uint32_t {
   kInPlace = 1u << 3,  // writes its first `writes` inputs; each may be undefined (not wanted)
   kMatmulLike = 1u << 4,
   kNormalisation = 1u << 5,
+  kCheap = 1u << 6,  // output 0 is sooner computed again in the backward pass than kept; all inputs
+                     // are saved
 };
 
 enum class Layout : std::uint8_t {

@@ -16,19 +16,30 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-/// Block sizes: eight steps per power of two, so that at most an eighth is wasted and nearly equal
-/// sizes share blocks.
-std::size_t size_class(std::size_t bytes) {
-  if (bytes <= 512) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  const std::size_t step = std::bit_floor(bytes - 1) / 8;
+std::size_t round_up(std::size_t bytes, std::size_t step) {
   return (bytes + step - 1) / step * step;
 }
 
+/// Block sizes: eight steps per power of two, so that nearly equal sizes share blocks; large
+/// blocks, whose sizes repeat from step to step, to 64 kB, so that little is wasted.
+std::size_t size_class(std::size_t bytes) {
+  constexpr std::size_t kLarge = std::size_t{1} << 20, kLargeStep = std::size_t{64} << 10;
+  if (bytes <= 512) return round_up(bytes, kAlignment);
+  if (bytes >= kLarge) return round_up(bytes, kLargeStep);
+  return round_up(bytes, std::bit_floor(bytes - 1) / 8);
+}
+
+/// Large blocks on huge pages: fewer faults and TLB misses; a refusal changes nothing. Only whole
+/// huge pages are asked for: a tail on one would cost up to 2 MB that nobody uses.
 void* system_allocate(std::size_t bytes) {
   const std::size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
-  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  // Large blocks on huge pages: fewer faults and TLB misses; a refusal changes nothing.
-  if (memory != nullptr && bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, bytes) != 0) return nullptr;
+  if (bytes >= kHugePage) {
+    const std::size_t whole = bytes / kHugePage * kHugePage;
+    madvise(memory, whole, MADV_HUGEPAGE);
+    if (whole < bytes) madvise(static_cast<char*>(memory) + whole, bytes - whole, MADV_NOHUGEPAGE);
+  }
   return memory;
 }
 

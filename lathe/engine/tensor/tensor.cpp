@@ -150,6 +150,15 @@ Tensor Tensor::shell() const {
   return Tensor(std::move(impl));
 }
 
+Tensor Tensor::refilled(const Tensor& values) const {
+  if (values.shape() != shape() || values.dtype() != dtype())
+    fail(ErrorCode::kShapeMismatch, "tensor: expected {} to fill a shell, got {}", describe(*this),
+         describe(values));
+  auto impl = std::make_shared<Impl>(*values.impl_);
+  impl->id = impl_->id;
+  return Tensor(std::move(impl));
+}
+
 std::byte* Tensor::bytes_begin() const {
   if (!has_data()) return nullptr;
   return impl_->storage->data() + impl_->offset * static_cast<std::int64_t>(size_of(dtype()));

@@ -54,6 +54,8 @@ class Tensor {
 
   /// Same id, shape and dtype but no memory: what the tape keeps when a vjp needs only the shape.
   Tensor shell() const;
+  /// A shell with memory again: the values of `values`, which has the same shape and type.
+  Tensor refilled(const Tensor& values) const;
   /// True where there is memory to read (not meta, not a shell).
   bool has_data() const { return impl_ && impl_->storage && impl_->storage->data() != nullptr; }
 

@@ -1,7 +1,7 @@
 #include "lathe/life/train/checkpoint.h"
 
 #include <algorithm>
-#include <array>
+#include <functional>
 
 #include "lathe/base/error.h"
 #include "lathe/base/hash.h"
@@ -38,37 +38,61 @@ struct Manifest {
   }
 };
 
-void write_synced(FileSystem& files, const std::string& path, std::string_view bytes) {
-  const auto writer = files.open_for_write(path);
-  writer->write(bytes);
-  writer->sync();
-  writer->close();
-}
+/// Hashes what passes through, so that a checkpoint is not read back to be hashed.
+class HashingWriter : public FileWriter {
+ public:
+  explicit HashingWriter(std::unique_ptr<FileWriter> under) : under_(std::move(under)) {}
+  void write(std::string_view bytes) override {
+    under_->write(bytes);
+    hash_.update(bytes);
+    bytes_ += static_cast<std::int64_t>(bytes.size());
+  }
+  void sync() override { under_->sync(); }
+  void close() override { under_->close(); }
+
+  ManifestFile entry(const std::string& name) { return {name, hash_.finish(), bytes_}; }
+
+ private:
+  std::unique_ptr<FileWriter> under_;
+  Sha256 hash_;
+  std::int64_t bytes_ = 0;
+};
 
 /// The files of a checkpoint, manifest last, each fsynced.
 void write_files(FileSystem& files, const std::string& folder, const CheckpointParts& parts) {
-  const auto path = [&](const char* name) { return join_path(folder, name); };
+  Manifest manifest;
+  manifest.step = parts.state.step;
+  const auto save = [&](const char* name, const std::function<void(FileWriter&)>& fill) {
+    HashingWriter writer(files.open_for_write(join_path(folder, name)));
+    fill(writer);
+    writer.sync();
+    writer.close();
+    manifest.files.push_back(writer.entry(name));
+  };
+  const auto save_text = [&](const char* name, const std::string& text) {
+    save(name, [&](FileWriter& writer) { writer.write(text); });
+  };
+  const auto save_tensors = [&](const char* name, const weights::NamedTensors& tensors) {
+    save(name, [&](FileWriter& writer) {
+      weights::write_safetensors(writer, join_path(folder, name), tensors, {{"format", "pt"}});
+    });
+  };
+
   weights::NamedTensors tensors;
   for (const autograd::Parameter* p : parts.model->parameters())
     tensors.emplace_back(p->name(), p->master());
-  weights::write_safetensors(files, path("weights.safetensors"), tensors, {{"format", "pt"}});
+  save_tensors("weights.safetensors", tensors);
   if (parts.optimizer != nullptr) {
     tensors.clear();
     parts.optimizer->state(
         [&](const std::string& name, const Tensor& t) { tensors.emplace_back(name, t); });
-    weights::write_safetensors(files, path("optimizer.safetensors"), tensors);
+    save_tensors("optimizer.safetensors", tensors);
   }
-  write_synced(files, path("config.toml"), parts.config_toml);
-  write_synced(files, path("state.json"), write_json(parts.state, 2) + "\n");
-  if (!parts.tokenizer_json.empty())
-    write_synced(files, path("tokenizer.json"), parts.tokenizer_json);
-
-  Manifest manifest;
-  manifest.step = parts.state.step;
-  for (const std::string& name : files.list(folder))
-    manifest.files.push_back({name, sha256_file(files, path(name.c_str())),
-                              static_cast<std::int64_t>(files.size(path(name.c_str())))});
-  write_synced(files, path(kManifest), write_json(manifest, 2) + "\n");
+  save_text("config.toml", parts.config_toml);
+  save_text("state.json", write_json(parts.state, 2) + "\n");
+  if (!parts.tokenizer_json.empty()) save_text("tokenizer.json", parts.tokenizer_json);
+  const std::string text = write_json(manifest, 2) + "\n";
+  save_text(kManifest, text);
   files.sync_directory(folder);
 }
 

@@ -177,7 +177,7 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
   return Tensor::over(storage_, entry.begin, entry.shape, *type->dtype);
 }
 
-void write_safetensors(FileSystem& files, const std::string& path, const NamedTensors& tensors,
+void write_safetensors(FileWriter& writer, const std::string& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
@@ -199,11 +199,16 @@ void write_safetensors(FileSystem& files, const std::string& path, const NamedTe
   for (std::size_t i = 0; i < kLengthBytes; ++i)
     length[i] = static_cast<char>(text.size() >> 8 * i);
 
-  const auto writer = files.open_for_write(path);
-  writer->write(length + text);
+  writer.write(length + text);
   for (const auto& [name, tensor] : tensors)
     if (tensor.bytes() > 0)
-      writer->write({reinterpret_cast<const char*>(tensor.bytes_begin()), tensor.bytes()});
+      writer.write({reinterpret_cast<const char*>(tensor.bytes_begin()), tensor.bytes()});
+}
+
+void write_safetensors(FileSystem& files, const std::string& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  const auto writer = files.open_for_write(path);
+  write_safetensors(*writer, path, tensors, metadata);
   writer->sync();
   writer->close();
 }

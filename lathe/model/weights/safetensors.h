@@ -46,9 +46,14 @@ class SafetensorsFile {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// Writes all tensors, in the given order, then fsyncs. The file is written as it is: put it into a
-/// folder that is renamed afterwards, or write to a temporary name. Throws Io with the path;
-/// InvalidArgument where a tensor is not contiguous or a name comes twice.
+/// Writes all tensors in the given order; `subject` stands in messages where the path would. The
+/// caller syncs and closes. Throws Io; InvalidArgument where a tensor is not contiguous memory or a
+/// name comes twice.
+void write_safetensors(FileWriter& writer, const std::string& subject, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+/// The same into a file, synced. It is written as it is: put it into a folder that is renamed
+/// afterwards, or write to a temporary name.
 void write_safetensors(FileSystem& files, const std::string& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
