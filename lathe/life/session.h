@@ -14,7 +14,7 @@ struct Session {
   bool resume = false;
   bool quiet = false;    // no live line, no index of runs
   bool profile = false;  // measure every op
-  std::string commit;  // of this build, for the record
+  std::string commit;    // of this build, for the record
   FileSystem* files = &real_files();
   const Clock* clock = &steady_clock();
   StopToken stop;

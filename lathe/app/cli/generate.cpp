@@ -51,8 +51,9 @@ void run(Options& o) {
   const std::int64_t room = m.config.model.context - static_cast<std::int64_t>(ids.size());
   if (m.config.model.kind == "gpt2" && o.generate.tokens > room) {
     if (room < 1)
-      fail(ErrorCode::kInvalidArgument, "generate: a prompt of {} tokens does not fit the {} positions",
-           ids.size(), m.config.model.context);
+      fail(ErrorCode::kInvalidArgument,
+           "generate: a prompt of {} tokens does not fit the {} positions", ids.size(),
+           m.config.model.context);
     log::warning("generate: only {} tokens fit the {} positions of this model", room,
                  m.config.model.context);
     o.generate.tokens = room;

@@ -23,22 +23,22 @@ void print(const recipes::PlanReport& r) {
   fmt::print("  weights {}, gradients {}, optimizer {}, activations and workspace {}\n",
              bytes(r.weight_bytes), bytes(r.gradient_bytes), bytes(r.optimizer_bytes),
              bytes(r.activation_bytes));
-  fmt::print("data         {} documents, {}{} tokens; {} supervised, {} dropped, {} padded, {} "
-             "documents skipped\n",
-             count(static_cast<double>(r.documents)), r.data_exact ? "" : "about ",
-             count(static_cast<double>(r.tokens)), count(static_cast<double>(r.supervised)),
-             count(static_cast<double>(r.dropped)), count(static_cast<double>(r.padded)),
-             count(static_cast<double>(r.skipped)));
-  fmt::print("run          {} steps of {} micro-batches, {:.2f} epochs\n", r.steps,
-             r.micro_batches, r.epochs);
+  fmt::print(
+      "data         {} documents, {}{} tokens; {} supervised, {} dropped, {} padded, {} "
+      "documents skipped\n",
+      count(static_cast<double>(r.documents)), r.data_exact ? "" : "about ",
+      count(static_cast<double>(r.tokens)), count(static_cast<double>(r.supervised)),
+      count(static_cast<double>(r.dropped)), count(static_cast<double>(r.padded)),
+      count(static_cast<double>(r.skipped)));
+  fmt::print("run          {} steps of {} micro-batches, {:.2f} epochs\n", r.steps, r.micro_batches,
+             r.epochs);
   fmt::print("FLOPs        {} a step, {} a token\n", count(r.flops_per_step),
              count(r.flops_per_token));
   fmt::print("machine      {} in {}: {}FLOP/s at the peak\n", r.instruction_set, r.compute,
              count(r.peak_flops));
   fmt::print("prediction   {} tokens/s (MFU {:.0f}%), {}\n", count(r.tokens_per_second),
              100 * r.mfu, human_duration(r.hours * 3600));
-  if (r.peak_bytes > r.available_bytes)
-    fmt::print("warning: more memory than is free now\n");
+  if (r.peak_bytes > r.available_bytes) fmt::print("warning: more memory than is free now\n");
 }
 
 }  // namespace

@@ -33,10 +33,9 @@ std::vector<std::int32_t> ids_of(const std::string& line, const std::string& whe
            describe(*ids));
     std::vector<std::int32_t> out;
     for (const Tree& id : ids->items) {
-      if (id.kind != Tree::Kind::integer || id.integer < 0 ||
-          id.integer >= m.model->config().vocab)
-        fail(ErrorCode::kInvalidArgument, "{}: ids: expected integers from 0 to {}, found {}", where,
-             m.model->config().vocab - 1, describe(id));
+      if (id.kind != Tree::Kind::integer || id.integer < 0 || id.integer >= m.model->config().vocab)
+        fail(ErrorCode::kInvalidArgument, "{}: ids: expected integers from 0 to {}, found {}",
+             where, m.model->config().vocab - 1, describe(id));
       out.push_back(static_cast<std::int32_t>(id.integer));
     }
     return out;
@@ -96,8 +95,7 @@ void run(const Options& o) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = fmt::format("{}:{}", o.file, number);
     const std::vector<std::int32_t> ids = ids_of(line, where, m);
-    if (ids.empty())
-      fail(ErrorCode::kInvalidArgument, "{}: there is no token to score", where);
+    if (ids.empty()) fail(ErrorCode::kInvalidArgument, "{}: there is no token to score", where);
     print_scores(ids, generate::score(*m.model, ids, o.top), o.top > 0);
     progress.add(1);
   }

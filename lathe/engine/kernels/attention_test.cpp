@@ -10,12 +10,15 @@ namespace {
 
 using namespace testing;
 
-std::vector<Problem> problems() {
+std::vector<Problem> numbered(std::vector<Problem> list) {
+  for (std::size_t i = 0; i < list.size(); ++i) list[i].seed = i + 1;
+  return list;
+}
+
+/// Sizes that no tile divides, without offsets.
+std::vector<Problem> square_problems() {
   std::vector<Problem> list;
-  const auto add = [&](Problem p) {
-    p.seed = list.size() + 1;
-    list.push_back(p);
-  };
+  const auto add = [&](const Problem& p) { list.push_back(p); };
   for (const std::int64_t size : {1, 7, 16, 40, 64, 65, 80, 128})
     add({.batch = 1, .queries = 75, .keys = 75, .heads = 3, .kv_heads = 1, .size = size});
   for (const std::int64_t t : {1, 2, 3, 15, 63, 64, 65, 127, 130, 260})
@@ -58,6 +61,12 @@ std::vector<Problem> problems() {
        .kv_heads = 1,
        .size = 16,
        .soft_cap = 1.5f});
+  return list;
+}
+
+std::vector<Problem> problems() {
+  std::vector<Problem> list = square_problems();
+  const auto add = [&](const Problem& p) { list.push_back(p); };
   add({.batch = 2,
        .queries = 37,
        .keys = 150,
@@ -90,7 +99,7 @@ std::vector<Problem> problems() {
   add({.batch = 0, .queries = 4, .keys = 4, .heads = 2, .kv_heads = 1, .size = 16});
   add({.batch = 1, .queries = 0, .keys = 4, .heads = 2, .kv_heads = 1, .size = 16});
   add({.batch = 1, .queries = 3, .keys = 0, .heads = 2, .kv_heads = 1, .size = 16});
-  return list;
+  return numbered(std::move(list));
 }
 
 TEST(Attention, FastEqualsReferenceBitForBit) {

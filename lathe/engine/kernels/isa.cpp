@@ -23,7 +23,7 @@ struct Cpu {
     if ((state & 6) != 6) return;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return;
     const unsigned leaf7 = b;
-    avx2 = (leaf7 & (1u << 5)) && (leaf7 & (1u << 8));  // AVX2, BMI2
+    avx2 = (leaf7 & (1u << 5)) && (leaf7 & (1u << 8));                  // AVX2, BMI2
     const unsigned wanted = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
     avx512 = avx2 && (leaf7 & wanted) == wanted && (state & 0xE6) == 0xE6;
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) bf16 = avx512 && (a & (1u << 5));

@@ -47,14 +47,23 @@ bool processor_is_supported();
 
 }  // namespace lathe::kernels
 
-#define LATHE_KERNEL(kernel, Args)                                         \
-  namespace reference { void kernel(const Args& args) noexcept; }          \
-  namespace avx2 { void kernel(const Args& args) noexcept; }               \
-  namespace avx512 { void kernel(const Args& args) noexcept; }             \
-  inline void kernel(const Args& args) noexcept {                          \
-    switch (isa()) {                                                       \
-      case Isa::reference: return reference::kernel(args);                 \
-      case Isa::avx2: return avx2::kernel(args);                           \
-      default: return avx512::kernel(args);                                \
-    }                                                                      \
+#define LATHE_KERNEL(kernel, Args)                \
+  namespace reference {                           \
+  void kernel(const Args& args) noexcept;         \
+  }                                               \
+  namespace avx2 {                                \
+  void kernel(const Args& args) noexcept;         \
+  }                                               \
+  namespace avx512 {                              \
+  void kernel(const Args& args) noexcept;         \
+  }                                               \
+  inline void kernel(const Args& args) noexcept { \
+    switch (isa()) {                              \
+      case Isa::reference:                        \
+        return reference::kernel(args);           \
+      case Isa::avx2:                             \
+        return avx2::kernel(args);                \
+      default:                                    \
+        return avx512::kernel(args);              \
+    }                                             \
   }

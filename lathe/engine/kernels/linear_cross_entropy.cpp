@@ -45,9 +45,7 @@ struct Chunk {
   LinearCrossEntropyArgs args;  // rows of this chunk
   View logits, dlogits;
 
-  MatmulArgs forward() const {
-    return {.a = args.x, .b = transposed(args.weight), .c = logits};
-  }
+  MatmulArgs forward() const { return {.a = args.x, .b = transposed(args.weight), .c = logits}; }
   MatmulArgs input_gradient() const { return {.a = dlogits, .b = args.weight, .c = args.dx}; }
   MatmulArgs weight_gradient() const {
     return {.a = transposed(dlogits), .b = args.x, .c = args.weight_acc, .accumulate = true};
@@ -73,7 +71,8 @@ Chunk make_chunk(const LinearCrossEntropyArgs& args, std::int64_t begin, std::in
   *used = logit_bytes;
   chunk.dlogits = chunk.logits;
   if (args.x.dtype == DType::bf16 && wants_gradient(args)) {
-    chunk.dlogits = matrix(memory == nullptr ? nullptr : memory + logit_bytes, DType::bf16, rows, vocab);
+    chunk.dlogits =
+        matrix(memory == nullptr ? nullptr : memory + logit_bytes, DType::bf16, rows, vocab);
     *used += align(rows * vocab * 2);
   }
   return chunk;
@@ -88,8 +87,10 @@ void run_chunk(const LinearCrossEntropyArgs& args, std::int64_t begin, std::int6
     matmul(m);
   };
   product(chunk.forward());
-  CrossEntropyArgs entropy{.logits = chunk.logits, .targets = chunk.args.targets,
-                           .weights = chunk.args.token_weights, .nll = chunk.args.nll};
+  CrossEntropyArgs entropy{.logits = chunk.logits,
+                           .targets = chunk.args.targets,
+                           .weights = chunk.args.token_weights,
+                           .nll = chunk.args.nll};
   entropy.z_loss = args.z_loss;
   if (wants_gradient(args)) entropy.dlogits = chunk.dlogits;
   cross_entropy(entropy);

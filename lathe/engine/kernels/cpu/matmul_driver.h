@@ -41,6 +41,8 @@ class Product {
     problem_ = {batch_,     c_.rows,    c_.columns, Mode::kPairs ? ceil_div(count_k_, 2) : count_k_,
                 access_a(), access_b(), c_.bf16};
     plan_ = make_plan(problem_);
+    const bool packed_a = problem_.a == Access::side_by_side;
+    if (plan_.few_rows && packed_a) problem_.a = Access::plain;  // these tiles take rows only
   }
 
   std::int64_t workspace_bytes() const { return plan_.thread_bytes() * thread_count(); }
@@ -129,6 +131,7 @@ class Product {
   void run_chunk(std::int64_t index) const {
     const Chunk chunk = chunk_at(index);
     if (!args_.bias.empty()) gather_bias(chunk);
+    if (plan_.few_rows) return run_few(chunk);
     for (std::int64_t first = 0; first < plan_.ranges; first += plan_.pass_ranges) {
       const std::int64_t end = std::min(plan_.ranges, first + plan_.pass_ranges);
       for (std::int64_t i = first; i < end; ++i) prepare_b(chunk, range_at(chunk, i));
@@ -232,6 +235,23 @@ class Product {
     if (c_.bf16) return nullptr;  // one range: nothing to keep
     return reinterpret_cast<float*>(
         c_.at(chunk.batch, chunk.row + group + row, chunk.column + column));
+  }
+
+  /// All rows of a chunk that has few, over all of k.
+  void run_few(const Chunk& chunk) const {
+    const Range all{0, problem_.words, nullptr, 0};
+    const Rows a = prepare_a(chunk, all, 0, chunk.rows);
+    Tile t = tile_of(all, a);
+    t.a = a.data;
+    for (std::int64_t n = 0; n < chunk.columns; n += kLanes) {
+      t.columns = static_cast<int>(std::min<std::int64_t>(kLanes, chunk.columns - n));
+      t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
+      t.partial = partial_at(chunk, 0, 0, n);
+      t.out = c_.at(chunk.batch, chunk.row, chunk.column + n);
+      const char* data = b_.at(chunk.batch, 0, chunk.column + n);
+      const Operand x{data, b_.column, b_.row, b_.bf16, count_k_};
+      few_rows<Mode>(static_cast<int>(chunk.rows), x, t);
+    }
   }
 
   /// A group of rows over one range of k. Columns are outermost: the b of one tile is used by all

@@ -60,28 +60,31 @@ inline __m256 load_words(const char* p) {
   return _mm256_loadu_ps(reinterpret_cast<const float*>(p));
 }
 
-/// Transposes 8 rows of 8 words, `row` bytes apart, into dst[8][16] at a lane offset of 0 or 8.
-inline void transpose_8x8(const char* p, std::ptrdiff_t row, __m256 (&out)[8]) {
-  // Halves of rows i and i+4 side by side, so that the rest stays inside 128-bit lanes.
-  __m256 low[4], high[4];
-  for (int i = 0; i < 4; ++i) {
-    const auto* top = reinterpret_cast<const float*>(p + i * row);
-    const auto* bottom = reinterpret_cast<const float*>(p + (i + 4) * row);
-    low[i] =
-        _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top)), _mm_loadu_ps(bottom), 1);
-    high[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(top + 4)),
-                                   _mm_loadu_ps(bottom + 4), 1);
-  }
-  const auto four = [](const __m256(&in)[4], __m256* to) {
-    const __m256 a = _mm256_unpacklo_ps(in[0], in[1]), b = _mm256_unpackhi_ps(in[0], in[1]);
-    const __m256 c = _mm256_unpacklo_ps(in[2], in[3]), d = _mm256_unpackhi_ps(in[2], in[3]);
-    to[0] = _mm256_shuffle_ps(a, c, 0x44);
-    to[1] = _mm256_shuffle_ps(a, c, 0xEE);
-    to[2] = _mm256_shuffle_ps(b, d, 0x44);
-    to[3] = _mm256_shuffle_ps(b, d, 0xEE);
+/// 4x4 words transposed inside each 128-bit lane.
+inline void transpose_lanes(const __m256 (&in)[4], __m256* out) {
+  const __m256 a = _mm256_unpacklo_ps(in[0], in[1]), b = _mm256_unpackhi_ps(in[0], in[1]);
+  const __m256 c = _mm256_unpacklo_ps(in[2], in[3]), d = _mm256_unpackhi_ps(in[2], in[3]);
+  out[0] = _mm256_shuffle_ps(a, c, 0x44);
+  out[1] = _mm256_shuffle_ps(a, c, 0xEE);
+  out[2] = _mm256_shuffle_ps(b, d, 0x44);
+  out[3] = _mm256_shuffle_ps(b, d, 0xEE);
+}
+
+/// Words 0..3 of 8 rows, `row` bytes apart, by word.
+inline void transpose_8x4(const char* p, std::ptrdiff_t row, __m256* out) {
+  // Rows i and i+4 side by side, so that the rest stays inside 128-bit lanes.
+  const auto two = [&](int i) {
+    const __m128 top = _mm_loadu_ps(reinterpret_cast<const float*>(p + i * row));
+    const __m128 bottom = _mm_loadu_ps(reinterpret_cast<const float*>(p + (i + 4) * row));
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(top), bottom, 1);
   };
-  four(low, out);
-  four(high, out + 4);
+  const __m256 in[4] = {two(0), two(1), two(2), two(3)};
+  transpose_lanes(in, out);
+}
+
+inline void transpose_8x8(const char* p, std::ptrdiff_t row, __m256 (&out)[8]) {
+  transpose_8x4(p, row, out);
+  transpose_8x4(p + 16, row, out + 4);
 }
 
 /// Both halves of bf16 pairs, widened: even k first.
@@ -91,6 +94,8 @@ inline __m256 even_of(__m256 pairs) {
 inline __m256 odd_of(__m256 pairs) {
   return _mm256_and_ps(pairs, _mm256_castsi256_ps(_mm256_set1_epi32(-0x10000)));
 }
+
+constexpr std::ptrdiff_t kAheadBytes = 512;  // fetched ahead of the blocks, along k
 
 /// Eight lanes whose k are adjacent: blocks of eight 32-bit words, transposed. Returns the number
 /// of words written (a multiple of 8 or 16); the caller packs the rest plainly.
@@ -104,6 +109,8 @@ inline std::int64_t pack_adjacent_k(const Operand& x, std::int64_t w0, std::int6
   std::int64_t whole = source_words / 8 * 8;
   if (Mode::kPairs && 2 * (w0 + whole) > x.count_k) whole -= 8;  // the padded pair is in there
   for (std::int64_t w = 0; w < whole; w += 8) {
+    if (w % 16 == 0)
+      for (int i = 0; i < 8; ++i) _mm_prefetch(p + 4 * w + i * row + kAheadBytes, _MM_HINT_T0);
     __m256 block[8];
     transpose_8x8(p + 4 * w, row, block);
     for (int i = 0; i < 8; ++i) {

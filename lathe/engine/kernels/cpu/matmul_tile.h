@@ -66,7 +66,7 @@ struct Sums {
 
 template <int R, int V>
 inline void start(const Tile& t, Sums<R, V>& s) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
@@ -92,7 +92,7 @@ inline void store_columns(T* p, F32x16 x, int left) {
 
 template <int R, int V>
 inline void finish(const Tile& t, Sums<R, V>& s) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
