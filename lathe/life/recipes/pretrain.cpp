@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "lathe/base/error.h"
 #include "lathe/base/explain.h"
@@ -227,15 +228,17 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
   RecordHook::Options options = record_options(config, parts, resume_step, session);
   options.sample = [&] { return write_sample(parts, config); };
   RecordHook record(std::move(options));
-  train::EvaluateHook evaluate([&] { return open_validation(parts, config); },
-                               config.train.evaluate_every, config.train.rows_per_micro());
+  std::optional<train::EvaluateHook> evaluate;
+  if (!config.data.valid.empty())
+    evaluate.emplace(open_validation(parts, config), config.train.evaluate_every,
+                     config.train.rows_per_micro());
   train::SaveHook save({.files = session.files,
                         .run_folder = session.run_folder,
                         .config = config.checkpoint,
                         .config_toml = config_toml,
                         .tokenizer_json = parts.tokenizer->to_json(),
                         .before = [&] { record.recorder().checkpoint(); }});
-  if (!config.data.valid.empty()) trainer.add_hook(&evaluate);
+  if (evaluate) trainer.add_hook(&*evaluate);
   trainer.add_hook(&record);
   train::ProfileHook profile([&](const std::string& table) { summary.profile = table; });
   if (session.profile) trainer.add_hook(&profile);

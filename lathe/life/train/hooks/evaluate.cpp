@@ -17,9 +17,9 @@ LossSums evaluate(model::LanguageModel& model, Objective& objective, data::Batch
 void EvaluateHook::on_step(Trainer& trainer, runs::StepMetrics& metrics) {
   const bool due = every_ > 0 && metrics.step % every_ == 0;
   if (!due && !trainer.finished()) return;
-  const auto source = source_();
+  source_->rewind();
   const LossSums sums =
-      evaluate(*trainer.parts().model, *trainer.parts().objective, *source, rows_);
+      evaluate(*trainer.parts().model, *trainer.parts().objective, *source_, rows_);
   if (sums.weight <= 0) return;
   metrics.valid_loss = sums.nll / sums.weight;
   if (sums.bytes > 0)

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "lathe/life/train/trainer.h"
@@ -11,15 +10,14 @@ namespace lathe::train {
 /// same ones each time.
 class EvaluateHook : public Hook {
  public:
-  /// `source` makes a fresh pass over the validation data; `rows` pass through the model at once.
-  EvaluateHook(std::function<std::unique_ptr<data::BatchSource>()> source, std::int64_t every,
-               std::int64_t rows)
+  /// Sequential `source`, read from its start each time; `rows` pass through the model at once.
+  EvaluateHook(std::unique_ptr<data::BatchSource> source, std::int64_t every, std::int64_t rows)
       : source_(std::move(source)), every_(every), rows_(rows) {}
 
   void on_step(Trainer& trainer, runs::StepMetrics& metrics) override;
 
  private:
-  std::function<std::unique_ptr<data::BatchSource>()> source_;
+  std::unique_ptr<data::BatchSource> source_;
   std::int64_t every_, rows_;
 };
 
