@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "bench/onednn_matmul.h"
-#include "bench/peak.h"
 #include "lathe/base/parallel.h"
 #include "lathe/base/random.h"
 #include "lathe/engine/kernels/matmul.h"
+#include "lathe/engine/kernels/peak.h"
 
 namespace lathe::bench {
 namespace {
@@ -120,6 +120,23 @@ double seconds(int threads) {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
+/// What one core multiplies when nothing else limits it, in GFLOP/s: the best of a few short runs.
+/// Leaves one thread in the pool.
+double peak_gflops(bool pairs) {
+  set_thread_count(1);
+  float sink = 0;
+  const kernels::PeakArgs args{.rounds = 1'000'000, .sink = &sink};
+  const auto work =
+      static_cast<double>(args.rounds * (pairs ? kernels::kPeakFlopsBf16 : kernels::kPeakFlops));
+  double best = 0;
+  for (int i = 0; i < 5; ++i) {
+    const double start = seconds(1);
+    pairs ? kernels::avx512_bf16::peak_bf16(args) : kernels::peak_f32(args);
+    best = std::max(best, 1e-9 * work / (seconds(1) - start));
+  }
+  return best;
+}
+
 /// Calls for about 30 ms, at least once; the first call of a burst wakes threads and is not counted
 /// when there are others.
 void burst(const std::function<void()>& call, int threads, Times& times) {
@@ -190,21 +207,22 @@ int run(int argc, char** argv) {
     if (name(level) == options.isa && !kernels::set_isa(level))
       fmt::print("this processor has no {}\n", options.isa);
   set_up_onednn(kernels::isa(), 1);
+  const bool has_pairs = kernels::isa() == kernels::Isa::avx512_bf16;
   fmt::print("instruction set {}; one core: f32 {:.0f}, bf16 {:.0f} GFLOP/s\n",
-             name(kernels::isa()), peak_gflops(kernels::isa(), false),
-             peak_gflops(kernels::isa(), true));
+             name(kernels::isa()), peak_gflops(false), peak_gflops(has_pairs));
   fmt::print(
       "| shape | m x n x k | type | threads | ours GFLOP/s | of peak | oneDNN | best/best "
       "| median/median |\n|---|---|---|---|---|---|---|---|---|\n");
   for (const std::string& type : options.dtypes) {
     const DType dtype = type == "bf16" ? DType::bf16 : DType::f32;
     for (const int threads : options.threads) {
-      set_thread_count(threads);
       set_onednn_threads(threads);
-      for (const Shape& shape : kShapes)
-        if (std::string(shape.name).find(options.only) != std::string::npos)
-          measure(shape, dtype, threads, options,
-                  peak_gflops(kernels::isa(), dtype == DType::bf16));
+      for (const Shape& shape : kShapes) {
+        if (std::string(shape.name).find(options.only) == std::string::npos) continue;
+        const double peak = peak_gflops(has_pairs && dtype == DType::bf16);
+        set_thread_count(threads);
+        measure(shape, dtype, threads, options, peak);
+      }
     }
   }
   return 0;

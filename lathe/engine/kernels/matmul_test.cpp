@@ -207,9 +207,10 @@ void expect_bits(const Case& x, Kernel truth, const std::vector<Isa>& levels,
 
 const std::vector<Isa> kF32Levels = {Isa::avx2, Isa::avx512};
 
-constexpr Sizes kSizes[] = {{0, 1, 1, 1},    {0, 1, 49, 33},   {0, 2, 16, 8},   {0, 5, 17, 7},
-                            {0, 6, 32, 16},  {0, 7, 31, 65},   {0, 8, 48, 64},  {0, 13, 50, 19},
-                            {0, 14, 95, 40}, {0, 33, 100, 47}, {0, 50, 130, 31}};
+constexpr Sizes kSizes[] = {{0, 1, 1, 1},    {0, 1, 49, 33},  {0, 2, 16, 8},    {0, 5, 17, 7},
+                            {0, 6, 32, 16},  {0, 7, 31, 65},  {0, 8, 48, 64},   {0, 13, 50, 19},
+                            {0, 14, 95, 40}, {0, 16, 33, 70}, {0, 33, 100, 47}, {0, 50, 130, 31},
+                            {2, 1, 40, 12}};
 
 TEST(Matmul, EveryShapeAndStrideGivesTheBitsOfThePlainLoop) {
   for (const Sizes& sizes : kSizes)
@@ -280,8 +281,9 @@ TEST(Matmul, PanelsGiveTheSameBits) {
   for (const DType in : {DType::f32, DType::bf16})
     for (const Sizes& sizes : kSizes)
       for (const Layout b : kLayouts)
-        expect_bits({sizes, Layout::rows, b, in, DType::f32, false, false, true}, reference::matmul,
-                    kF32Levels, {2});
+        if (sizes.batch == 0)
+          expect_bits({sizes, Layout::rows, b, in, DType::f32, false, false, true},
+                      reference::matmul, kF32Levels, {2});
 }
 
 TEST(Matmul, WithoutWorkspaceTheReferenceRuns) {
