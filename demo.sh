@@ -27,7 +27,6 @@ $lathe tokenizer train "$data/train.jsonl" --vocab 2048 --out "$out/tokenizer.js
 
 say "training (configs/demo.toml)"
 $lathe train configs/demo.toml --out "$out/run"
-trained=$SECONDS
 
 say "a sample"
 prompt="And the king said"
@@ -41,7 +40,7 @@ cat << EOF
   $out/tokenizer.json   a byte-level BPE tokenizer of 2,048 tokens
   $out/run              the model, its checkpoints, metrics.jsonl and a plot of the loss
 EOF
-$lathe runs show "$out/run"
+$lathe runs show "$out/run" | sed '/^last steps$/,$d'
 cat << EOF
 
 Try next:
