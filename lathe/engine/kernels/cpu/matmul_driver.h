@@ -38,11 +38,17 @@ class Product {
     count_k_ = a_.columns;
     batch_ = args.c.rank == 3 ? args.c.dims[0] : 1;
     merge_batch();
-    problem_ = {batch_,     c_.rows,    c_.columns, Mode::kPairs ? ceil_div(count_k_, 2) : count_k_,
-                access_a(), access_b(), c_.bf16};
-    plan_ = make_plan(problem_);
+    problem_.batch = batch_;
+    problem_.rows = c_.rows;
+    problem_.columns = c_.columns;
+    problem_.words = Mode::kPairs ? ceil_div(count_k_, 2) : count_k_;
+    problem_.a = access_a();
+    problem_.b = access_b();
+    problem_.partial_elsewhere = c_.bf16;
+    problem_.few_rows = c_.rows <= few_rows_limit<Mode>() && problem_.b == Access::transpose;
     const bool packed_a = problem_.a == Access::side_by_side;
-    if (plan_.few_rows && packed_a) problem_.a = Access::plain;  // these tiles take rows only
+    if (problem_.few_rows && packed_a) problem_.a = Access::plain;  // its tiles take rows only
+    plan_ = make_plan(problem_);
   }
 
   std::int64_t workspace_bytes() const { return plan_.thread_bytes() * thread_count(); }
@@ -131,7 +137,7 @@ class Product {
   void run_chunk(std::int64_t index) const {
     const Chunk chunk = chunk_at(index);
     if (!args_.bias.empty()) gather_bias(chunk);
-    if (plan_.few_rows) return run_few(chunk);
+    if (problem_.few_rows) return run_few(chunk);
     for (std::int64_t first = 0; first < plan_.ranges; first += plan_.pass_ranges) {
       const std::int64_t end = std::min(plan_.ranges, first + plan_.pass_ranges);
       for (std::int64_t i = first; i < end; ++i) prepare_b(chunk, range_at(chunk, i));

@@ -24,6 +24,7 @@ struct Problem {
   std::int64_t batch, rows, columns, words;
   Access a, b;
   bool partial_elsewhere;  // c cannot hold f32 sums between ranges of k
+  bool few_rows;           // b goes straight to registers (matmul_rows.h)
 };
 
 struct Plan {
@@ -32,7 +33,6 @@ struct Plan {
   std::int64_t strip_panels = 1, strips = 1;  // of 16 columns
   std::int64_t block_rows = 1, blocks = 1;    // of rows
   std::int64_t group_rows = 0;                // of a block, that share a fetched tile of b
-  bool few_rows = false;                      // b goes straight to registers (matmul_rows.h)
   std::int64_t chunks = 0, chunks_a_task = 1;
   std::int64_t b_bytes = 0, a_bytes = 0, bias_bytes = 0, partial_bytes = 0;
 
@@ -119,8 +119,7 @@ inline void choose_chunks(const Problem& p, int threads, Plan& plan) {
 inline Plan make_plan(const Problem& p) {
   Plan plan;
   if (p.batch * p.rows * p.columns == 0) return plan;
-  plan.few_rows = p.rows <= kFewestRows && p.b == Access::transpose;
-  plan.ranges = plan.few_rows ? 1 : std::max<std::int64_t>(1, ceil_div(p.words, kMaxRange));
+  plan.ranges = p.few_rows ? 1 : std::max<std::int64_t>(1, ceil_div(p.words, kMaxRange));
   plan.range = std::min(p.words, round_up(ceil_div(p.words, plan.ranges), kLanes));
   plan.ranges = p.words == 0 ? 1 : ceil_div(p.words, plan.range);
   const bool small = p.batch * p.rows * ceil_div(p.columns, kLanes) * p.words < kSmall;
@@ -129,7 +128,7 @@ inline Plan make_plan(const Problem& p) {
   plan.chunks_a_task = small ? plan.chunks : 1;
   plan.group_rows = std::min(plan.block_rows, kGroupRows);
   const std::int64_t columns = plan.strip_panels * kLanes;
-  if (p.b != Access::in_place && !plan.few_rows)
+  if (p.b != Access::in_place && !p.few_rows)
     plan.b_bytes = plan.pass_ranges * plan.range * columns * 4;
   // Rows of a lie range + 16 words apart, or in tiles of 8 lanes.
   if (p.a != Access::in_place)

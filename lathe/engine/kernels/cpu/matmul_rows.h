@@ -6,11 +6,16 @@
 
 namespace lathe::kernels::LATHE_ISA {
 
+/// Rows of a up to which this beats packing. Measured: vdpbf16ps and the shuffles share ports.
+template <typename Mode>
+constexpr int few_rows_limit() {
 #if defined(__AVX512F__)
-constexpr int kFewestRows = 16;  // rows of a up to which this beats packing: 16 sums, 4 of b
+  return Mode::kPairs ? 8 : 16;  // 16 sums, 4 of b
 #else
-constexpr int kFewestRows = 2;
+  return 2;
 #endif
+}
+
 constexpr int kBlockWords = 4;
 constexpr std::int64_t kRowsAhead = 128;  // words fetched ahead
 
@@ -117,8 +122,8 @@ inline void run_few_rows(const Operand& x, const Tile& t) {
   finish(t, s);
 }
 
-/// 1 <= rows <= kFewestRows.
-template <typename Mode, int R = kFewestRows>
+/// 1 <= rows <= few_rows_limit.
+template <typename Mode, int R = few_rows_limit<Mode>()>
 inline void few_rows(int rows, const Operand& x, const Tile& t) {
   if constexpr (R > 1)
     if (rows < R) return few_rows<Mode, R - 1>(rows, x, t);
