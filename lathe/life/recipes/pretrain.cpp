@@ -260,7 +260,7 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
   summary.valid_bpb = record.last().valid_bpb.value_or(0);
   summary.parameters = parts.model->parameter_count();
   summary.run_folder = session.run_folder;
-  summary.checkpoint = train::newest_checkpoint(*session.files, session.run_folder);
+  summary.checkpoint = save.newest();  // not read back: a large file would count as memory
   return summary;
 }
 

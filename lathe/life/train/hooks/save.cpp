@@ -45,4 +45,10 @@ void SaveHook::on_end(Trainer& trainer, bool) {
   if (trainer.loop_state().step > 0) save(trainer);
 }
 
+std::string SaveHook::newest() const {
+  if (saved_step_ < 0) return "";
+  return join_path(join_path(options_.run_folder, "checkpoints"),
+                   checkpoint_name("step-", saved_step_));
+}
+
 }  // namespace lathe::train

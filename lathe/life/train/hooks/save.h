@@ -24,6 +24,9 @@ class SaveHook : public Hook {
   void on_step(Trainer& trainer, runs::StepMetrics& metrics) override;
   void on_end(Trainer& trainer, bool finished) override;
 
+  /// The newest checkpoint that this hook wrote (or that the run went on from); empty: none.
+  std::string newest() const;
+
  private:
   void save(Trainer& trainer);
   void save_best(Trainer& trainer, double bpb);
