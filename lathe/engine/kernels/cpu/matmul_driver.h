@@ -79,6 +79,20 @@ class Product {
     std::ptrdiff_t panel;  // words from one panel of b to the next
   };
 
+  /// Memory to fetch while tiles run: `count` rows of `lines` lines each, `step` bytes apart.
+  struct Ahead {
+    const char* data = nullptr;
+    std::ptrdiff_t step = 0;
+    std::int64_t count = 0, lines = 1;
+
+    /// Sets the share of the tile of this number.
+    void share(std::int64_t number, Tile& t) const {
+      const std::int64_t first = number / lines * (t.words / 8);
+      t.ahead = first < count ? data + first * step + number % lines * 64 : nullptr;
+      t.ahead_step = step;
+    }
+  };
+
   /// Rows of a ready for tiles.
   struct Rows {
     const Word* data;
@@ -142,9 +156,25 @@ class Product {
       const std::int64_t end = std::min(plan_.ranges, first + plan_.pass_ranges);
       for (std::int64_t i = first; i < end; ++i) prepare_b(chunk, range_at(chunk, i));
       for (std::int64_t r = 0; r < chunk.rows; r += plan_.group_rows)
-        for (std::int64_t i = first; i < end; ++i)
-          run_rows(chunk, range_at(chunk, i), r, std::min(plan_.group_rows, chunk.rows - r));
+        for (std::int64_t i = first; i < end; ++i) {
+          const std::int64_t next_r = i + 1 < end ? r : r + plan_.group_rows;
+          const std::int64_t next_i = i + 1 < end ? i + 1 : first;
+          run_rows(chunk, range_at(chunk, i), r, ahead_of(chunk, next_r, next_i));
+        }
     }
+  }
+
+  /// The rows of a that are packed after the current ones; nothing unless they lie side by side.
+  Ahead ahead_of(const Chunk& chunk, std::int64_t group, std::int64_t range) const {
+    Ahead ahead;
+    if (problem_.a != Access::side_by_side || group >= chunk.rows) return ahead;
+    const std::int64_t size = a_.bf16 ? 2 : 4, width = Mode::kPairs ? 2 : 1;
+    const std::int64_t k = range * plan_.range * width;
+    ahead.data = a_.at(chunk.batch, chunk.row + group, k);
+    ahead.step = a_.column * size;
+    ahead.count = std::min(plan_.range * width, count_k_ - k);
+    ahead.lines = ceil_div(std::min(plan_.group_rows, chunk.rows - group) * size, 64);
+    return ahead;
   }
 
   Range range_at(const Chunk& chunk, std::int64_t i) const {
@@ -263,10 +293,12 @@ class Product {
   /// A group of rows over one range of k. Columns are outermost: the b of one tile is used by all
   /// rows before the next is fetched.
   void run_rows(const Chunk& chunk, const Range& range, std::int64_t group,
-                std::int64_t count) const {
+                const Ahead& ahead) const {
+    const std::int64_t count = std::min(plan_.group_rows, chunk.rows - group);
     const Rows a = prepare_a(chunk, range, group, count);
     Tile t = tile_of(range, a);
     constexpr std::int64_t kWidth = kTileVectors * kLanes;
+    std::int64_t number = 0;
     for (std::int64_t n = 0; n < chunk.columns; n += kWidth) {
       t.columns = static_cast<int>(std::min(kWidth, chunk.columns - n));
       t.b = range.b + n / kLanes * range.panel;
@@ -281,6 +313,7 @@ class Product {
         t.partial = partial_at(chunk, group, r, n);
         t.out = c_.at(chunk.batch, chunk.row + group + r, chunk.column + n);
         t.next_partial = t.resume && below ? t.partial + kTileRows * t.partial_row : nullptr;
+        ahead.share(number++, t);
         tile_for<Mode>(rows, vectors, a.k == 1)(t);
       }
     }

@@ -57,15 +57,16 @@ constexpr std::int64_t kSmall = 20000;  // vector multiplies, about 5 us: not wo
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
-/// Estimated vector operations to pack 16 words from beyond the caches (0.1 to 0.4 ns a word).
+/// Estimated vector operations to bring 16 words from beyond the caches and pack them (0.1 to 0.4
+/// ns a word).
 inline double packing_cost(Access access) {
   switch (access) {
     case Access::in_place:
-      return 0;
+      return 2;
     case Access::copy:
-      return 6;
+      return 10;
     case Access::side_by_side:
-      return 12;
+      return 14;
     case Access::transpose:
       return 10;
     default:
@@ -79,7 +80,7 @@ inline std::int64_t ranges_of_a_pass(const Plan& plan, std::int64_t panels, std:
   return std::clamp<std::int64_t>(budget / words, 1, plan.ranges);
 }
 
-/// Estimated time of the slowest thread; with several threads a quarter of a chunk is added for
+/// Estimated time of the slowest thread; with several threads a sixteenth of a chunk is added for
 /// hiccups, so that chunks do not grow as large as they can.
 inline double estimate(const Problem& p, const Plan& plan, int threads) {
   const auto words = static_cast<double>(p.words), rows = static_cast<double>(plan.block_rows);
@@ -88,7 +89,7 @@ inline double estimate(const Problem& p, const Plan& plan, int threads) {
                        words * rows * packing_cost(p.a) / kLanes +
                        16.0 * rows * panels * static_cast<double>(plan.passes);  // sums in and out
   const std::int64_t waves = ceil_div(p.batch * plan.strips * plan.blocks, threads);
-  return (static_cast<double>(waves) + (threads > 1 ? 0.25 : 0.0)) * chunk;
+  return (static_cast<double>(waves) + (threads > 1 ? 1.0 / 16 : 0.0)) * chunk;
 }
 
 /// Tries strips and blocks of many sizes.

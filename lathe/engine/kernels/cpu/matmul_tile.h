@@ -56,6 +56,8 @@ struct Tile {
   const float* bias;          // or null; readable up to the next multiple of 16
   int columns;                // 1 .. 16 V
   const Word* next_a;         // a of the next tile, fetched while this one runs, or null
+  const char* ahead;          // one line in eight words is fetched from here on, or null
+  std::ptrdiff_t ahead_step;  // bytes
   const float* next_partial;  // the same for its sums
 };
 
@@ -150,8 +152,13 @@ void run_tile(const Tile& t) {
   const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : kGroupLanes;
   const std::ptrdiff_t b_panel = t.b_panel;
   const Word *a = t.a, *b = t.b;
+  const char* ahead = t.ahead;
   std::int64_t k = 0;
   for (; k + 8 <= t.words; k += 8) {
+    if constexpr (!kRowsOfK) {
+      if (ahead != nullptr) _mm_prefetch(ahead, _MM_HINT_T1);
+      ahead += ahead != nullptr ? t.ahead_step : 0;
+    }
     if constexpr (kRowsOfK)
       if (t.next_a != nullptr && k % kLanes == 0) prefetch_a<R>(t.next_a, a_row, k);
 #pragma GCC unroll 8
