@@ -2,6 +2,8 @@
 // every sum stays one chain; in a range tiles.
 #pragma once
 
+#include <array>
+
 #include "lathe/engine/kernels/cpu/matmul_pack.h"
 #include "lathe/engine/kernels/cpu/matmul_plan.h"
 #include "lathe/engine/kernels/matmul.h"
@@ -25,6 +27,37 @@ inline Matrix matrix_of(const View& v) {
   return {v.as<char>(),     v.dims[r - 2],    v.dims[r - 1],         r == 3 ? v.strides[0] : 0,
           v.strides[r - 2], v.strides[r - 1], v.dtype == DType::bf16};
 }
+
+/// Part of a matrix that will be packed soon: tiles fetch it, each its share.
+class Ahead {
+ public:
+  Ahead() = default;
+
+  /// Rows [row, row + rows) by columns [column, column + columns) of m.
+  Ahead(const Matrix& m, std::int64_t b, std::int64_t row, std::int64_t rows, std::int64_t column,
+        std::int64_t columns) {
+    const std::int64_t size = m.bf16 ? 2 : 4;
+    if (m.column != 1 && m.row != 1) return;
+    data_ = m.at(b, row, column);
+    step_ = (m.column == 1 ? m.row : m.column) * size;
+    count_ = m.column == 1 ? rows : columns;
+    lines_ = ceil_div((m.column == 1 ? columns : rows) * size, 64);
+  }
+
+  /// The share of the next tile, which is `words` long.
+  Stream next(std::int64_t words) {
+    const std::int64_t first = number_ / lines_ * (words / 8), line = number_ % lines_;
+    ++number_;
+    if (first >= count_) return {nullptr, 0};
+    return {data_ + first * step_ + line * 64, step_};
+  }
+
+ private:
+  const char* data_ = nullptr;
+  std::ptrdiff_t step_ = 0;
+  std::int64_t count_ = 0, lines_ = 1;  // pieces `step_` bytes apart, lines of each
+  std::int64_t number_ = 0;             // tiles so far
+};
 
 /// True where stepping by `bytes` meets so few sets of a first-level cache that the rows of a tile
 /// push each other out.
@@ -77,20 +110,6 @@ class Product {
     std::int64_t begin, words;
     const Word* b;
     std::ptrdiff_t panel;  // words from one panel of b to the next
-  };
-
-  /// Memory to fetch while tiles run: `count` rows of `lines` lines each, `step` bytes apart.
-  struct Ahead {
-    const char* data = nullptr;
-    std::ptrdiff_t step = 0;
-    std::int64_t count = 0, lines = 1;
-
-    /// Sets the share of the tile of this number.
-    void share(std::int64_t number, Tile& t) const {
-      const std::int64_t first = number / lines * (t.words / 8);
-      t.ahead = first < count ? data + first * step + number % lines * 64 : nullptr;
-      t.ahead_step = step;
-    }
   };
 
   /// Rows of a ready for tiles.
@@ -155,26 +174,41 @@ class Product {
     for (std::int64_t first = 0; first < plan_.ranges; first += plan_.pass_ranges) {
       const std::int64_t end = std::min(plan_.ranges, first + plan_.pass_ranges);
       for (std::int64_t i = first; i < end; ++i) prepare_b(chunk, range_at(chunk, i));
-      for (std::int64_t r = 0; r < chunk.rows; r += plan_.group_rows)
+      Ahead b = end < plan_.ranges ? b_ahead(chunk, end) : b_ahead(index + thread_count());
+      for (std::int64_t r = 0; r < chunk.rows; r += plan_.group_rows) {
         for (std::int64_t i = first; i < end; ++i) {
-          const std::int64_t next_r = i + 1 < end ? r : r + plan_.group_rows;
-          const std::int64_t next_i = i + 1 < end ? i + 1 : first;
-          run_rows(chunk, range_at(chunk, i), r, ahead_of(chunk, next_r, next_i));
+          const bool more = i + 1 < end;
+          Ahead a = a_ahead(chunk, more ? r : r + plan_.group_rows, more ? i + 1 : first);
+          run_rows(chunk, range_at(chunk, i), r, {&a, &b});
         }
+      }
     }
   }
 
-  /// The rows of a that are packed after the current ones; nothing unless they lie side by side.
-  Ahead ahead_of(const Chunk& chunk, std::int64_t group, std::int64_t range) const {
-    Ahead ahead;
-    if (problem_.a != Access::side_by_side || group >= chunk.rows) return ahead;
-    const std::int64_t size = a_.bf16 ? 2 : 4, width = Mode::kPairs ? 2 : 1;
-    const std::int64_t k = range * plan_.range * width;
-    ahead.data = a_.at(chunk.batch, chunk.row + group, k);
-    ahead.step = a_.column * size;
-    ahead.count = std::min(plan_.range * width, count_k_ - k);
-    ahead.lines = ceil_div(std::min(plan_.group_rows, chunk.rows - group) * size, 64);
-    return ahead;
+  /// Elements of k in ranges [first, end).
+  std::int64_t first_k(std::int64_t range) const {
+    return std::min(range * plan_.range * (Mode::kPairs ? 2 : 1), count_k_);
+  }
+
+  /// The rows of a that are packed after the current ones.
+  Ahead a_ahead(const Chunk& chunk, std::int64_t group, std::int64_t range) const {
+    if (problem_.a == Access::in_place || group >= chunk.rows) return {};
+    const std::int64_t rows = std::min(plan_.group_rows, chunk.rows - group);
+    const std::int64_t k = first_k(range);
+    return {a_, chunk.batch, chunk.row + group, rows, k, first_k(range + 1) - k};
+  }
+
+  /// The b of a pass.
+  Ahead b_ahead(const Chunk& chunk, std::int64_t range) const {
+    if (args_.b_panels != nullptr) return {};
+    const std::int64_t k = first_k(range);
+    return {b_,           chunk.batch,  k, first_k(range + plan_.pass_ranges) - k,
+            chunk.column, chunk.columns};
+  }
+
+  /// The b of the chunk that this thread is likely to run next.
+  Ahead b_ahead(std::int64_t index) const {
+    return index < plan_.chunks ? b_ahead(chunk_at(index), 0) : Ahead();
   }
 
   Range range_at(const Chunk& chunk, std::int64_t i) const {
@@ -293,12 +327,11 @@ class Product {
   /// A group of rows over one range of k. Columns are outermost: the b of one tile is used by all
   /// rows before the next is fetched.
   void run_rows(const Chunk& chunk, const Range& range, std::int64_t group,
-                const Ahead& ahead) const {
+                const std::array<Ahead*, 2>& ahead) const {
     const std::int64_t count = std::min(plan_.group_rows, chunk.rows - group);
     const Rows a = prepare_a(chunk, range, group, count);
     Tile t = tile_of(range, a);
     constexpr std::int64_t kWidth = kTileVectors * kLanes;
-    std::int64_t number = 0;
     for (std::int64_t n = 0; n < chunk.columns; n += kWidth) {
       t.columns = static_cast<int>(std::min(kWidth, chunk.columns - n));
       t.b = range.b + n / kLanes * range.panel;
@@ -313,7 +346,7 @@ class Product {
         t.partial = partial_at(chunk, group, r, n);
         t.out = c_.at(chunk.batch, chunk.row + group + r, chunk.column + n);
         t.next_partial = t.resume && below ? t.partial + kTileRows * t.partial_row : nullptr;
-        ahead.share(number++, t);
+        for (int i : {0, 1}) t.ahead[i] = ahead[i]->next(range.words);
         tile_for<Mode>(rows, vectors, a.k == 1)(t);
       }
     }

@@ -39,7 +39,7 @@ struct Plan {
   std::int64_t thread_bytes() const { return b_bytes + a_bytes + bias_bytes + partial_bytes; }
 };
 
-constexpr std::int64_t kMaxRange = 512;           // words of k: a tile's a takes 16 KB
+constexpr std::int64_t kMaxRange = 640;           // words of k: a tile's a takes 20 KB
 constexpr std::int64_t kStripWords = 384 * 1024;  // packed b of a pass: 1.5 MB of a shared cache
 constexpr std::int64_t kFewRows = 2 * kTileRows;  // up to here packed b is used once or twice ...
 constexpr std::int64_t kFewRowsWords = 6 * 1024;  // ... and stays in the first-level cache
@@ -64,11 +64,11 @@ inline double packing_cost(Access access) {
     case Access::in_place:
       return 2;
     case Access::copy:
-      return 10;
+      return 16;
     case Access::side_by_side:
-      return 14;
+      return 16;
     case Access::transpose:
-      return 10;
+      return 14;
     default:
       return 80;
   }
@@ -80,8 +80,8 @@ inline std::int64_t ranges_of_a_pass(const Plan& plan, std::int64_t panels, std:
   return std::clamp<std::int64_t>(budget / words, 1, plan.ranges);
 }
 
-/// Estimated time of the slowest thread; with several threads a sixteenth of a chunk is added for
-/// hiccups, so that chunks do not grow as large as they can.
+/// Estimated time of the slowest thread; with several threads a thirty-second of a chunk is added
+/// for hiccups, so that chunks do not grow as large as they can.
 inline double estimate(const Problem& p, const Plan& plan, int threads) {
   const auto words = static_cast<double>(p.words), rows = static_cast<double>(plan.block_rows);
   const auto panels = static_cast<double>(plan.strip_panels);
@@ -89,7 +89,7 @@ inline double estimate(const Problem& p, const Plan& plan, int threads) {
                        words * rows * packing_cost(p.a) / kLanes +
                        16.0 * rows * panels * static_cast<double>(plan.passes);  // sums in and out
   const std::int64_t waves = ceil_div(p.batch * plan.strips * plan.blocks, threads);
-  return (static_cast<double>(waves) + (threads > 1 ? 1.0 / 16 : 0.0)) * chunk;
+  return (static_cast<double>(waves) + (threads > 1 ? 1.0 / 32 : 0.0)) * chunk;
 }
 
 /// Tries strips and blocks of many sizes.

@@ -39,6 +39,12 @@ constexpr int kLanes = 16;
 constexpr int kGroupLanes = 8;  // rows of a packed tile of a
 static_assert(kGroupLanes >= kTileRows);
 
+/// Lines of memory to fetch while a tile runs, one in eight words; null: none.
+struct Stream {
+  const char* at;
+  std::ptrdiff_t step;  // bytes
+};
+
 /// What one tile reads and writes. Offsets and strides in words, those of `out` in elements.
 struct Tile {
   const Word* a;
@@ -56,8 +62,7 @@ struct Tile {
   const float* bias;          // or null; readable up to the next multiple of 16
   int columns;                // 1 .. 16 V
   const Word* next_a;         // a of the next tile, fetched while this one runs, or null
-  const char* ahead;          // one line in eight words is fetched from here on, or null
-  std::ptrdiff_t ahead_step;  // bytes
+  Stream ahead[2];            // what will be packed next, of a and of b
   const float* next_partial;  // the same for its sums
 };
 
@@ -152,12 +157,13 @@ void run_tile(const Tile& t) {
   const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : kGroupLanes;
   const std::ptrdiff_t b_panel = t.b_panel;
   const Word *a = t.a, *b = t.b;
-  const char* ahead = t.ahead;
+  Stream ahead[2] = {t.ahead[0], t.ahead[1]};
   std::int64_t k = 0;
   for (; k + 8 <= t.words; k += 8) {
-    if constexpr (!kRowsOfK) {
-      if (ahead != nullptr) _mm_prefetch(ahead, _MM_HINT_T1);
-      ahead += ahead != nullptr ? t.ahead_step : 0;
+    for (Stream& stream : ahead) {
+      if (stream.at == nullptr) continue;
+      _mm_prefetch(stream.at, _MM_HINT_T1);
+      stream.at += stream.step;
     }
     if constexpr (kRowsOfK)
       if (t.next_a != nullptr && k % kLanes == 0) prefetch_a<R>(t.next_a, a_row, k);
