@@ -236,6 +236,7 @@ inline void pack_side_by_side(const Operand& x, std::int64_t w0, std::int64_t wo
 template <typename Mode>
 inline void copy_rows(const Operand& x, std::int64_t w0, std::int64_t words, int rows, Word* dst,
                       std::ptrdiff_t row) {
+  if (words == 0) return;  // x may be null
   for (int r = 0; r < rows; ++r) {
     Word* to = dst + r * row;
     std::int64_t w = 0;

@@ -94,8 +94,18 @@ float flushed(float x) {
   return (bits & 0x7F800000) == 0 ? std::bit_cast<float>(bits & 0x80000000) : x;
 }
 
+/// A result is tiny when, rounded to 24 bits without a lower limit of the exponent, it is below the
+/// smallest normal. fma rounds it to the coarser steps of denormals and may reach that number
+/// first.
 float fma_flushed(float a, float b, float c) {
-  return flushed(std::fma(flushed(a), flushed(b), flushed(c)));
+  constexpr float kSmallest = 0x1p-126f;
+  a = flushed(a), b = flushed(b), c = flushed(c);
+  const float x = std::fma(a, b, c);
+  if (std::abs(x) == kSmallest) {
+    const double exact = static_cast<double>(a) * b + c;  // near 2^-126 a double holds it
+    if (std::abs(exact) < 0x1p-126 - 0x1p-151) return std::copysign(0.0f, x);
+  }
+  return flushed(x);
 }
 
 }  // namespace
