@@ -1,6 +1,6 @@
 #include "lathe/text/tokenize/tokenizer.h"
 
-#include <array>
+#include <algorithm>
 
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
@@ -24,16 +24,86 @@ std::optional<std::int32_t> Tokenizer::first_special(
   return std::nullopt;
 }
 
-std::optional<std::int32_t> Tokenizer::eos_id() const {
-  static constexpr std::array<std::string_view, 6> kNames = {
-      "<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "<|eot_id|>", "<|im_end|>"};
-  return first_special(kNames);
+namespace {
+
+using Names = std::span<const std::string_view>;
+
+constexpr std::string_view kBosNames[] = {"<s>", "<|begin_of_text|>", "<bos>", "<|startoftext|>",
+                                          "[CLS]"};
+constexpr std::string_view kEosNames[] = {"<|endoftext|>", "</s>",       "<|end_of_text|>",
+                                          "<eos>",         "<|eot_id|>", "<|im_end|>"};
+constexpr std::string_view kEotNames[] = {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>",
+                                          "<turn|>"};
+constexpr std::string_view kEomNames[] = {"<|eom_id|>"};
+constexpr std::string_view kUnknownNames[] = {"<unk>", "[UNK]", "<|unk|>"};
+constexpr std::string_view kPaddingNames[] = {"<pad>", "[PAD]", "<|pad|>",
+                                              "<|finetune_right_pad_id|>"};
+constexpr std::string_view kSeparatorNames[] = {"[SEP]"};
+constexpr std::string_view kClsNames[] = {"[CLS]"};
+constexpr std::string_view kMaskNames[] = {"[MASK]", "<mask>"};
+/// Ends of turns that some models write without naming them in their files.
+constexpr std::string_view kStopNames[] = {"<|eot_id|>",    "<|im_end|>",      "<|end|>",
+                                           "<end_of_turn>", "<|endoftext|>",   "<|eom_id|>",
+                                           "<EOT>",         "<|end_of_text|>", "<turn|>"};
+
+Names names_of(Role role) {
+  switch (role) {
+    case Role::kBos:
+      return kBosNames;
+    case Role::kEos:
+      return kEosNames;
+    case Role::kEot:
+      return kEotNames;
+    case Role::kEom:
+      return kEomNames;
+    case Role::kUnknown:
+      return kUnknownNames;
+    case Role::kPadding:
+      return kPaddingNames;
+    case Role::kSeparator:
+      return kSeparatorNames;
+    case Role::kCls:
+      return kClsNames;
+    case Role::kMask:
+      return kMaskNames;
+  }
+  return {};
 }
 
-std::optional<std::int32_t> Tokenizer::bos_id() const {
-  static constexpr std::array<std::string_view, 5> kNames = {"<s>", "<|begin_of_text|>", "<bos>",
-                                                             "<|startoftext|>", "[CLS]"};
-  return first_special(kNames);
+}  // namespace
+
+std::optional<std::int32_t> Tokenizer::role(Role role) const {
+  const std::optional<std::int32_t> given = roles_[static_cast<std::size_t>(role)];
+  return given ? given : first_special(names_of(role));
+}
+
+void Tokenizer::set_role(Role role, std::optional<std::int32_t> id) {
+  if (id && !has_id(*id))
+    fail(ErrorCode::kCorrupt, "special token: expected one of the {} ids of the tokenizer, got {}",
+         vocab_size(), *id);
+  roles_[static_cast<std::size_t>(role)] = id;
+}
+
+std::vector<std::int32_t> Tokenizer::stop_ids() const {
+  std::vector<std::int32_t> ids;
+  for (const Role role : {Role::kEos, Role::kEot, Role::kEom})
+    if (const std::optional<std::int32_t> id = this->role(role)) ids.push_back(*id);
+  for (const std::string_view name : kStopNames) {
+    const std::optional<std::int32_t> id = id_of(name);
+    if (id && is_special(*id)) ids.push_back(*id);
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+std::vector<std::int32_t> Tokenizer::encode_sequence(std::string_view text,
+                                                     bool parse_special) const {
+  const std::span<const std::int32_t> prefix = sequence_prefix(), suffix = sequence_suffix();
+  std::vector<std::int32_t> ids(prefix.begin(), prefix.end());
+  encode_to(text, parse_special, ids);
+  ids.insert(ids.end(), suffix.begin(), suffix.end());
+  return ids;
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& tokenizer_json) {

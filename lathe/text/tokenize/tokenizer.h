@@ -5,6 +5,7 @@
 //   std::string text = tokenizer->decode(ids);
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -15,6 +16,20 @@
 #include <vector>
 
 namespace lathe::tokenize {
+
+/// What special tokens are for.
+enum class Role : std::uint8_t {
+  kBos,      // beginning of a text
+  kEos,      // end of a text
+  kEot,      // end of a turn
+  kEom,      // end of a message, where a tool answers next
+  kUnknown,  // stands for what has no token
+  kPadding,
+  kSeparator,
+  kCls,
+  kMask
+};
+inline constexpr int kRoles = 9;
 
 /// One tokenizer, immutable after loading: every function may be called from any thread at once.
 ///
@@ -67,16 +82,28 @@ class Tokenizer {
   /// The file's contents, byte for byte the same for equal tokenizers ("tokenizer.json").
   virtual std::string to_json() const = 0;
 
-  /// The end of a text: the special token with the first of the well-known names that exists
-  /// ("<|endoftext|>", "</s>", "<|end_of_text|>", "<eos>", "<|eot_id|>", "<|im_end|>").
-  std::optional<std::int32_t> eos_id() const;
+  /// The token of a role: the id that the file names (GGUF, tokenizer_config.json), otherwise the
+  /// special token with the first of the well-known names of the role that exists.
+  std::optional<std::int32_t> role(Role role) const;
+  void set_role(Role role, std::optional<std::int32_t> id);
 
-  /// The beginning of a text: the special token of a well-known name ("<s>", "<|begin_of_text|>",
-  /// "<bos>", "<|startoftext|>", "[CLS]").
-  std::optional<std::int32_t> bos_id() const;
+  /// The end of a text and its beginning: role(Role::kEos), role(Role::kBos).
+  std::optional<std::int32_t> eos_id() const { return role(Role::kEos); }
+  std::optional<std::int32_t> bos_id() const { return role(Role::kBos); }
+
+  /// Ids after which a model has nothing more to say: the end of a text, of a turn, of a message,
+  /// by role and by well-known names of special tokens. Ascending.
+  std::vector<std::int32_t> stop_ids() const;
+
+  /// encode() with sequence_prefix() before and sequence_suffix() behind: what Hugging Face calls
+  /// add_special_tokens.
+  std::vector<std::int32_t> encode_sequence(std::string_view text,
+                                            bool parse_special = false) const;
 
  private:
   std::optional<std::int32_t> first_special(std::span<const std::string_view> names) const;
+
+  std::array<std::optional<std::int32_t>, kRoles> roles_;
 };
 
 /// Reads a Hugging Face tokenizer.json, or the one in a folder, or a tiktoken file "x.tiktoken"
