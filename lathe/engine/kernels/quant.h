@@ -65,14 +65,34 @@ std::optional<QuantType> quant_type(std::string_view name);
 /// bits). Any alignment of blocks. n is a multiple of block_elements.
 void dequantise_row(QuantType type, const void* blocks, float* out, std::int64_t n) noexcept;
 
-/// Blocks of n values; type must be writable, n a multiple of block_elements. `importance` (n
-/// weights >= 0, or null) says how much an error of each column matters.
-/// The bytes are those of llama-quantize (without importance matrix when null).
-void quantise_row(QuantType type, const float* in, void* blocks, std::int64_t n,
-                  const float* importance = nullptr) noexcept;
+/// Blocks of n values; type must be writable, n a multiple of block_elements. The bytes are those
+/// that llama-quantize writes without an importance matrix. A NaN or infinity in a block gives a
+/// valid block of undefined value.
+void quantise_row(QuantType type, const float* in, void* blocks, std::int64_t n) noexcept;
 
-/// quantise_row over `rows` rows of n values, on all threads. importance: n weights for every row.
-void quantise_rows(QuantType type, const float* in, void* blocks, std::int64_t rows, std::int64_t n,
-                   const float* importance = nullptr) noexcept;
+/// quantise_row (dequantise_row) over rows of n values, on all threads.
+void quantise_rows(QuantType type, const float* in, void* blocks, std::int64_t rows,
+                   std::int64_t n) noexcept;
+void dequantise_rows(QuantType type, const void* blocks, float* out, std::int64_t rows,
+                     std::int64_t n) noexcept;
+
+/// Elements that share a scale: 16 or 32.
+constexpr int scale_group(QuantType type) {
+  return type == QuantType::q2_k || type == QuantType::q3_k || type == QuantType::q6_k ? 16 : 32;
+}
+/// Whether a value is scale * q + minimum, not scale * q.
+constexpr bool has_minimum(QuantType type) {
+  return type == QuantType::q4_1 || type == QuantType::q5_1 || type == QuantType::q2_k ||
+         type == QuantType::q4_k || type == QuantType::q5_k;
+}
+
+/// A block taken apart: element i is scale[g] * q[i] (+ minimum[g]), g = i / scale_group.
+/// scale and minimum are exact products of what the block stores.
+struct DecodedBlock {
+  std::int8_t q[256];
+  float scale[16];
+  float minimum[16];  // 0 where the type has none
+};
+void decode_block(QuantType type, const void* block, DecodedBlock& out) noexcept;
 
 }  // namespace lathe::kernels
