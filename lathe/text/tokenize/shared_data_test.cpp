@@ -5,6 +5,7 @@
 
 #include "lathe/base/error.h"
 #include "lathe/text/tokenize/byte_alphabet.h"
+#include "lathe/text/tokenize/test_gguf.h"
 #include "lathe/text/tokenize/test_support.h"
 #include "lathe/text/tokenize/tiktoken_file.h"
 
@@ -82,6 +83,34 @@ TEST_F(SharedData, Gpt2) {
   }
   spec.pre_tokenizer = parse_json(R"({"type":"ByteLevel","add_prefix_space":false})");
   expect_vectors(ByteLevelBpe(std::move(spec)), "vectors_gpt2.jsonl");
+}
+
+/// "<name>.inp" holds texts with a line between, "<name>.out" their ids, one text a line.
+void expect_llama_cpp_vectors(const std::string& name) {
+  const std::string file = "ggml-vocab-" + name + ".gguf";
+  const std::string gguf = unpacked(file);
+  const auto tokenizer = from_vocabulary(TestGguf(gguf).vocabulary());
+  const std::string texts = unpacked(file + ".inp"), ids = unpacked(file + ".out");
+  constexpr std::string_view kBetween = "\n__ggml_vocab_test__\n";
+  std::size_t text_at = 0, ids_at = 0;
+  int count = 0;
+  while (ids_at < ids.size()) {
+    const std::size_t text_end = std::min(texts.find(kBetween, text_at), texts.size());
+    const std::size_t ids_end = std::min(ids.find('\n', ids_at), ids.size());
+    const std::string text = texts.substr(text_at, text_end - text_at);
+    std::string expected = ids.substr(ids_at, ids_end - ids_at), got;
+    for (const std::int32_t id : tokenizer->encode(text)) got += " " + std::to_string(id);
+    EXPECT_EQ(got, expected) << name << ": '" << text << "'";
+    text_at = std::min(text_end + kBetween.size(), texts.size());
+    ids_at = ids_end + 1;
+    ++count;
+  }
+  EXPECT_GT(count, 40);
+}
+
+TEST_F(SharedData, LlamaCppVectors) {
+  for (const char* name : {"gpt-2", "falcon", "starcoder", "deepseek-coder"})
+    expect_llama_cpp_vectors(name);
 }
 
 TEST_F(SharedData, PublishedTokenizerJson) {

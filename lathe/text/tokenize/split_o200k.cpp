@@ -30,24 +30,25 @@ std::size_t capitals(const Scan& s, std::size_t p) {
 }
 
 /// The first two alternatives at p: their end, 0 where they do not match.
-std::size_t word(const Scan& s, std::size_t p, Scan::Char c) {
+std::size_t word(const Scan& s, std::size_t p, Scan::Char c, bool contractions) {
   const bool may_be_prefix = !c.is(kNewline | kLetter | kNumber);
   const std::size_t q = may_be_prefix ? p + c.size : p;
   std::size_t end = capital_then_small(s, q);
   if (end == 0 && may_be_prefix) end = capital_then_small(s, p);
   if (end == 0) end = capitals(s, q);
   if (end == 0) return 0;
-  return end + s.any_case_contraction(end);
+  return contractions ? end + s.any_case_contraction(end) : end;
 }
 
-std::size_t next(const Scan& s, std::size_t p) {
+std::size_t next(const Scan& s, std::size_t p, const O200kOptions& options) {
   const Scan::Char c = s.at(p);
   if (c.is(kNumber)) {
     std::size_t end = p + c.size;
-    for (int i = 1; i < 3 && !s.at_end(end) && s.at(end).is(kNumber); ++i) end += s.at(end).size;
+    for (int i = 1; i < options.digits && !s.at_end(end) && s.at(end).is(kNumber); ++i)
+      end += s.at(end).size;
     return end;
   }
-  if (const std::size_t end = word(s, p, c)) return end;
+  if (const std::size_t end = word(s, p, c, options.contractions)) return end;
   const std::size_t q = s.byte(p) == ' ' && !s.at_end(p + 1) ? p + 1 : p;
   if (s.at(q).is_other()) {
     std::size_t end = s.run_of_none(q, kSpace | kLetter | kNumber);
@@ -59,13 +60,22 @@ std::size_t next(const Scan& s, std::size_t p) {
 
 class O200kSplitter final : public Splitter {
  public:
+  explicit O200kSplitter(const O200kOptions& options) : options_(options) {}
+
   void split(std::string_view text, SpanSink& sink) const override {
-    Scan::pieces(text, sink, [](const Scan& s, std::size_t p) { return next(s, p); });
+    Scan::pieces(text, sink, [options = options_](const Scan& s, std::size_t p) {
+      return next(s, p, options);
+    });
   }
+
+ private:
+  O200kOptions options_;
 };
 
 }  // namespace
 
-std::unique_ptr<Splitter> make_o200k_splitter() { return std::make_unique<O200kSplitter>(); }
+std::unique_ptr<Splitter> make_o200k_splitter(const O200kOptions& options) {
+  return std::make_unique<O200kSplitter>(options);
+}
 
 }  // namespace lathe::tokenize

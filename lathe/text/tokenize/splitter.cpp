@@ -5,17 +5,6 @@
 namespace lathe::tokenize {
 namespace {
 
-constexpr char kGpt2[] =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr char kGpt2Short[] =
-    R"('(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr char kGpt4[] =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr char kQwen2[] =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr char kO200k[] =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
 class WholeSplitter final : public Splitter {
  public:
   void split(std::string_view text, SpanSink& sink) const override {
@@ -133,24 +122,6 @@ std::unique_ptr<Splitter> make_chain(std::vector<std::unique_ptr<Splitter>> part
   for (std::size_t i = parts.size() - 1; i-- > 0;)
     chain = std::make_unique<Chain>(std::move(parts[i]), std::move(chain));
   return chain;
-}
-
-std::unique_ptr<Splitter> make_pattern_splitter(std::string_view pattern, MatchUse use) {
-  // The well-known patterns match everywhere, so there is nothing between their matches.
-  if (use != MatchUse::kRemoveMatches) {
-    if (pattern == kGpt2 || pattern == kGpt2Short) return make_gpt2_splitter();
-    if (pattern == kGpt4) return make_gpt4_splitter(3);
-    if (pattern == kQwen2) return make_gpt4_splitter(1);
-    if (pattern == kO200k) return make_o200k_splitter();
-  }
-  return make_regex_splitter(pattern, use);
-}
-
-const char* well_known_pattern(std::string_view name) {
-  if (name == "gpt2") return kGpt2;
-  if (name == "gpt4") return kGpt4;
-  if (name == "o200k") return kO200k;
-  return nullptr;
 }
 
 std::vector<std::string> pieces_of(const Splitter& splitter, std::string_view text) {

@@ -1,7 +1,8 @@
 // Pre-tokenisers: cut a text into the pieces inside which byte pairs may be merged.
 //
-// The patterns of GPT-2, GPT-4 (cl100k; Llama 3 and Qwen use it too) and GPT-4o (o200k) are written
-// by hand, one file each; every other regular expression goes through PCRE2 (split_regex.cpp).
+// The patterns of GPT-2, GPT-4 (cl100k; Llama 3 and Qwen use it too) and GPT-4o (o200k; Mistral's
+// tekken) are written by hand, one file each; every other regular expression goes through PCRE2
+// (split_regex.cpp). well_known.cpp tells which is which.
 #pragma once
 
 #include <array>
@@ -58,8 +59,12 @@ std::unique_ptr<Splitter> make_gpt2_splitter();
 /// The pattern of cl100k; `digits` is the longest piece of digits (3, or 1 as Qwen has it).
 std::unique_ptr<Splitter> make_gpt4_splitter(int digits = 3);
 
-/// The pattern of o200k.
-std::unique_ptr<Splitter> make_o200k_splitter();
+/// The pattern of o200k; Mistral's tekken has digits one by one and knows no contractions.
+struct O200kOptions {
+  int digits = 3;  // the longest piece of digits
+  bool contractions = true;
+};
+std::unique_ptr<Splitter> make_o200k_splitter(const O200kOptions& options = {});
 
 /// Digits apart from the rest: each alone (individual), or each run of them.
 std::unique_ptr<Splitter> make_digits_splitter(bool individual);
@@ -87,8 +92,11 @@ std::unique_ptr<Splitter> make_regex_splitter(std::string_view pattern,
 /// Each splitter cuts the pieces of the one before it.
 std::unique_ptr<Splitter> make_chain(std::vector<std::unique_ptr<Splitter>> parts);
 
-/// The patterns behind the names "gpt2", "gpt4" and "o200k"; nullptr for other names.
+/// The patterns behind the names "gpt2", "gpt4", "qwen2", "o200k" and "tekken"; nullptr for others.
 const char* well_known_pattern(std::string_view name);
+
+/// The well-known pattern that matches just what `pattern` matches; `pattern` where there is none.
+std::string canonical_pattern(std::string_view pattern);
 
 /// The pieces of `text` as a list, for tests and tools.
 std::vector<std::string> pieces_of(const Splitter& splitter, std::string_view text);

@@ -1,0 +1,73 @@
+#include "lathe/text/tokenize/vocabulary.h"
+
+#include "lathe/base/error.h"
+#include "lathe/text/tokenize/vocabulary_kinds.h"
+
+namespace lathe::tokenize {
+namespace {
+
+void check_length(std::string_view name, std::size_t length, const VocabularyParts& parts) {
+  if (length != 0 && length != parts.tokens.size())
+    fail(ErrorCode::kCorrupt, "tokenizer.ggml.{}: expected {} entries, one a token, got {}", name,
+         parts.tokens.size(), length);
+}
+
+void check(const VocabularyParts& parts) {
+  if (parts.tokens.empty())
+    fail(ErrorCode::kCorrupt, "tokenizer.ggml.tokens: expected tokens, got none");
+  if (parts.tokens.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+    fail(ErrorCode::kCorrupt, "tokenizer.ggml.tokens: expected fewer, got {}", parts.tokens.size());
+  check_length("scores", parts.scores.size(), parts);
+  check_length("token_type", parts.token_type.size(), parts);
+  for (const std::int32_t type : parts.token_type)
+    if (type < 0 || type > static_cast<std::int32_t>(TokenType::kByte))
+      fail(ErrorCode::kCorrupt, "tokenizer.ggml.token_type: expected 0 to 6, got {}", type);
+}
+
+void set_roles(const VocabularyParts& parts, Tokenizer& tokenizer) {
+  const auto size = static_cast<std::int64_t>(parts.tokens.size());
+  const auto set = [&](Role role, const std::optional<std::int32_t>& id) {
+    // Some files name an id that does not exist, for a role that nobody needs.
+    if (id && *id >= 0 && *id < size) tokenizer.set_role(role, id);
+  };
+  set(Role::kBos, parts.bos);
+  set(Role::kEos, parts.eos);
+  set(Role::kEot, parts.eot);
+  set(Role::kEom, parts.eom);
+  set(Role::kUnknown, parts.unknown);
+  set(Role::kPadding, parts.padding);
+  set(Role::kSeparator, parts.separator);
+  set(Role::kCls, parts.cls);
+  set(Role::kMask, parts.mask);
+}
+
+}  // namespace
+
+TokenType type_of(const VocabularyParts& parts, std::size_t id) {
+  if (parts.token_type.empty()) return TokenType::kNormal;
+  const std::int32_t type = parts.token_type[id];
+  return type == 0 ? TokenType::kNormal : static_cast<TokenType>(type);
+}
+
+std::int32_t required_id(const VocabularyParts& parts, const std::optional<std::int32_t>& id,
+                         std::string_view key) {
+  if (!id || *id < 0 || *id >= std::ssize(parts.tokens))
+    fail(ErrorCode::kCorrupt, "tokenizer.ggml.{}: expected one of the {} ids, got {}", key,
+         parts.tokens.size(), id ? std::to_string(*id) : "nothing");
+  return *id;
+}
+
+std::unique_ptr<Tokenizer> from_vocabulary(VocabularyParts parts) {
+  check(parts);
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (parts.model == "gpt2") {
+    tokenizer = byte_level_from(parts);
+  } else {
+    fail(ErrorCode::kUnsupported,
+         "tokenizer.ggml.model: expected gpt2, llama, t5 or bert, got '{}'", parts.model);
+  }
+  set_roles(parts, *tokenizer);
+  return tokenizer;
+}
+
+}  // namespace lathe::tokenize
