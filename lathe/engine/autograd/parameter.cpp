@@ -8,9 +8,14 @@
 namespace lathe::autograd {
 
 void Parameter::allocate(DType compute, Device device) {
-  master_ = Tensor::empty(shape_, DType::f32, device);
-  const bool shadowed = role_ != Role::vector && compute != DType::f32;
-  make_handles(shadowed ? Tensor::empty(shape_, compute, device) : master_);
+  state_ = {};
+  if (role_ == Role::vector || compute != DType::bf16) {
+    state_.whole = Tensor::empty(shape_, DType::f32, device);
+    return make_handles(state_.whole);
+  }
+  state_.value = Tensor::empty(shape_, DType::bf16, device);
+  state_.rest = Tensor::empty({shape_.count(), 2}, DType::u8, device);
+  make_handles(state_.value);
 }
 
 void Parameter::make_handles(const Tensor& value) {
@@ -19,37 +24,45 @@ void Parameter::make_handles(const Tensor& value) {
 }
 
 void Parameter::initialise(std::uint64_t seed) {
-  if (!master_.has_data()) return;  // meta
+  if (!handles_[0].has_data()) return;  // meta
+  Tensor start =
+      state_.whole.defined() ? state_.whole : Tensor::empty(shape_, DType::f32, device());
   if (init_.kind != Init::Kind::normal) {
-    ops::fill_(master_, init_.kind == Init::Kind::ones ? 1.0 : 0.0);
+    ops::fill_(start, init_.kind == Init::Kind::ones ? 1.0 : 0.0);
   } else {
     const RandomStream stream(seed, "init/" + name_);
-    float* data = master_.data<float>();
-    parallel_for(master_.count(), 4096, [&](std::int64_t begin, std::int64_t end) {
+    float* data = start.data<float>();
+    parallel_for(start.count(), 4096, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
         data[i] = static_cast<float>(init_.std * stream.normal(static_cast<std::uint64_t>(i)));
     });
   }
-  refresh_value();
+  if (!state_.whole.defined()) ops::split_master_(state_, start);
 }
 
 void Parameter::allocate_gradients() {
   accumulators_.clear();
   for (int use = 0; use < uses_; ++use)
-    accumulators_.push_back(Tensor::zeros(shape_, DType::f32, master_.device()));
+    accumulators_.push_back(Tensor::zeros(shape_, DType::f32, device()));
 }
 
 void Parameter::load(const Tensor& weights) {
   if (weights.shape() != shape_)
     fail(ErrorCode::kShapeMismatch, "{}: expected {}, the file has {}", name_, to_string(shape_),
          to_string(weights.shape()));
-  ops::copy_(master_, weights);
-  refresh_value();
+  set_master(weights);
 }
 
-void Parameter::refresh_value() {
-  const Tensor to = shadow();
-  if (to.defined()) ops::copy_(to, master_);
+void Parameter::set_master(const Tensor& master) {
+  if (state_.whole.defined()) {
+    if (master.id() != state_.whole.id()) ops::copy_(state_.whole, master);  // else: in place
+    return;
+  }
+  if (master.dtype() == DType::f32 && master.contiguous())
+    return ops::split_master_(state_, master);
+  const Tensor wide = Tensor::empty(shape_, DType::f32, device());
+  ops::copy_(wide, master);
+  ops::split_master_(state_, wide);
 }
 
 }  // namespace lathe::autograd

@@ -1,10 +1,12 @@
 // A trainable tensor: the f32 master, the value that ops read, and the f32 gradient accumulators.
+// Where ops read bf16, master and value share their memory: the value is the master's upper half.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "lathe/engine/ops/ops.h"
 #include "lathe/engine/tensor/tensor.h"
 
 namespace lathe::autograd {
@@ -40,29 +42,32 @@ class Parameter {
   void add_use() { ++uses_; }
   int uses() const { return uses_; }
 
-  /// Allocates master and value; contents undefined. Vectors keep f32 as their value type.
+  /// Allocates master and value; contents undefined. Vectors keep f32 as their value type. Compute:
+  /// f32, bf16 or f64.
   void allocate(DType compute, Device device);
   /// Fills the master as init says, then the value. Stream: "init/<name>".
   void initialise(std::uint64_t seed);
   /// Zeroed f32 accumulators, one a use.
   void allocate_gradients();
 
-  /// f32, the truth that the optimizer updates.
-  const Tensor& master() const { return master_; }
-  /// What ops read: the master itself, or its shadow in the compute type.
+  /// The truth that the optimizer updates, f32: the tensor itself, or a copy joined from its
+  /// halves.
+  Tensor master() const { return state_.whole.defined() ? state_.whole : ops::join_master(state_); }
+  /// Rewrites master and value. Takes f32, shape as it is.
+  void set_master(const Tensor& master);
+  /// The master as it is stored, for optimizers that update it in place.
+  const ops::Master& state() const { return state_; }
+  /// What ops read: the master itself, or its upper half.
   const Tensor& value(int use = 0) const { return handles_[static_cast<std::size_t>(use)]; }
-  /// The shadow to be rewritten with the master; undefined when value is the master.
-  Tensor shadow() const { return handles_[0].id() == master_.id() ? Tensor() : handles_[0]; }
   const Tensor& accumulator(int use = 0) const {
     return accumulators_[static_cast<std::size_t>(use)];
   }
+  Device device() const { return handles_[0].device(); }
   bool has_gradients() const { return !accumulators_.empty(); }
 
   /// Takes over weights (f32 or the compute type): inference without a second copy, or a start for
   /// training. Throws ShapeMismatch naming the parameter.
   void load(const Tensor& weights);
-  /// Rewrites the value from the master.
-  void refresh_value();
 
  private:
   void make_handles(const Tensor& value);
@@ -73,7 +78,7 @@ class Parameter {
   Init init_;
   bool trainable_ = true;
   int uses_ = 1;
-  Tensor master_;
+  ops::Master state_;
   std::vector<Tensor> handles_;
   std::vector<Tensor> accumulators_;
 };

@@ -1,5 +1,9 @@
 #include "lathe/engine/kernels/optimizer.h"
 
+#include <bit>
+#include <cmath>
+
+#include "lathe/engine/kernels/optimizer_math.h"
 #include "lathe/engine/kernels/rows_testing.h"
 
 namespace lathe::kernels::testing {
@@ -44,6 +48,57 @@ TEST(Adamw, GivesTheReferencesBits) {
           adamw(args);
           return std::vector<Array>{s.theta, s.gradient, s.m, s.v, s.shadow};
         });
+}
+
+TEST(SplitMaster, LosesNoFloat) {
+  std::vector<float> masters;
+  for (std::uint64_t bits = 0; bits < (1ull << 32); bits += 4093)
+    masters.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  for (const std::uint32_t high : {0x0000u, 0x3F80u, 0x3F81u, 0x7F7Fu, 0x7F80u, 0xFFC0u})
+    for (const std::uint32_t low : {0u, 1u, 0x7FFFu, 0x8000u, 0x8001u, 0xFFFFu})  // ties and edges
+      masters.push_back(std::bit_cast<float>(high << 16 | low));
+  const auto n = static_cast<std::int64_t>(masters.size());
+  std::vector<std::uint16_t> value(masters.size()), rest(masters.size());
+  View value_view, rest_view;
+  value_view.data = value.data();
+  rest_view.data = rest.data();
+  const SplitMaster split(value_view, rest_view);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float x = masters[static_cast<std::size_t>(i)];
+    split.set(i, x);
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(split.get(i)), std::bit_cast<std::uint32_t>(x));
+    if (!std::isfinite(x) || rest[static_cast<std::size_t>(i)] == 0x8000) continue;
+    ASSERT_EQ(value[static_cast<std::size_t>(i)], to_bf16(x).bits) << x;  // apart from ties
+  }
+}
+
+TEST(SplitMaster, GivesTheReferencesBits) {
+  for (const std::int64_t n : {0, 1, 15, 16, 17, 1000})
+    expect_one_result("split and join", [&] {
+      Array master = Array::random(DType::f32, {n}, 5), joined(DType::f32, {n});
+      Array value(DType::bf16, {n}), rest(DType::u8, {2 * n});
+      for (std::int64_t i = 0; i < n; ++i) master.set(i, master.at(i) * 1.2345678);
+      split_master({master.view(), value.view(), rest.view()});
+      join_master({joined.view(), value.view(), rest.view()});
+      for (std::int64_t i = 0; i < n; ++i) EXPECT_EQ(joined.at(i), master.at(i));
+      return std::vector<Array>{value, rest, joined};
+    });
+}
+
+TEST(Adamw, UpdatesASplitMasterAsItDoesAWholeOne) {
+  const std::int64_t n = 1003;
+  State whole(DType::f32, DType::f32, n), halves(DType::f32, DType::f32, n);
+  Array rest(DType::u8, {2 * n}), joined(DType::f32, {n});
+  split_master({halves.theta.view(), halves.shadow.view(), rest.view()});
+  AdamwArgs args = halves.args();
+  args.theta = View{};
+  args.rest = rest.view();
+  for (int step = 0; step < 3; ++step) {
+    adamw(args);
+    adamw(whole.args());
+  }
+  join_master({joined.view(), halves.shadow.view(), rest.view()});
+  for (std::int64_t i = 0; i < n; ++i) ASSERT_EQ(joined.at(i), whole.theta.at(i));
 }
 
 // The published sequence of torch.optim.AdamW, written out in doubles.

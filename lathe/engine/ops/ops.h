@@ -199,9 +199,17 @@ struct AdamwStep {
   double bias1 = 1, bias2 = 1;  // 1 - beta^k
   double gradient_scale = 1;    // clip coefficient / token weight
 };
-/// One AdamW update. Shapes: all equal; shadow (optional) takes the new value in its type.
-/// Source: Loshchilov & Hutter 2019, algorithm 2.
-void adamw_(const Tensor& value, const Tensor& gradient, const Tensor& m, const Tensor& v,
-            const Tensor& shadow, const AdamwStep& step);
+/// An f32 master, whole, or without loss in two halves: the value that is computed with, bf16 and
+/// rounded with ties away from zero, and the lower 16 bits of the master as u8 [...,2].
+struct Master {
+  Tensor whole, value, rest;
+};
+/// One AdamW update. Shapes: all equal. Source: Loshchilov & Hutter 2019, algorithm 2.
+void adamw_(const Master& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
+            const AdamwStep& step);
+/// Writes both halves from an f32 tensor.
+void split_master_(const Master& master, const Tensor& from);
+/// The f32 master of two halves; no gradient.
+Tensor join_master(const Master& master);
 
 }  // namespace lathe::ops

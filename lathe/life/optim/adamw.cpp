@@ -9,7 +9,7 @@ namespace lathe::optim {
 Adamw::Adamw(const OptimizerConfig& config, const std::vector<Parameter*>& parameters)
     : config_(config) {
   for (Parameter* p : parameters) {
-    const Device device = p->master().device();
+    const Device device = p->device();
     slots_.push_back({p, Tensor::zeros(p->shape(), DType::f32, device),
                       Tensor::zeros(p->shape(), DType::f32, device)});
   }
@@ -28,7 +28,7 @@ void Adamw::step(const Update& update) {
     Parameter& p = *slot.parameter;
     if (!p.trainable() || !p.has_gradients()) continue;
     s.weight_decay = decays(p) ? config_.weight_decay : 0.0;
-    ops::adamw_(p.master(), p.accumulator(), slot.m, slot.v, p.shadow(), s);
+    ops::adamw_(p.state(), p.accumulator(), slot.m, slot.v, s);
   }
 }
 

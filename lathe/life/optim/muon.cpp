@@ -38,7 +38,7 @@ Muon::Muon(const OptimizerConfig& config, const std::vector<Parameter*>& paramet
   std::vector<Parameter*> rest;
   for (Parameter* p : parameters) {
     if (is_hidden_matrix(*p)) {
-      slots_.push_back({p, Tensor::zeros(p->shape(), DType::f32, p->master().device())});
+      slots_.push_back({p, Tensor::zeros(p->shape(), DType::f32, p->device())});
     } else {
       rest.push_back(p);
     }
@@ -59,9 +59,10 @@ void Muon::step(const Update& update) {
                                  ? ops::add(ops::scale(g, 1.0 - mu), ops::scale(slot.momentum, mu))
                                  : slot.momentum;
     const Tensor o = orthogonalize(direction, config_.newton_schulz_steps);
-    ops::scale_(p.master(), 1.0 - lr * config_.weight_decay);
-    ops::add_acc_(p.master(), ops::scale(o, -lr * ratio(config_.adjust_lr, p.shape())));
-    p.refresh_value();
+    const Tensor master = p.master();
+    ops::scale_(master, 1.0 - lr * config_.weight_decay);
+    ops::add_acc_(master, ops::scale(o, -lr * ratio(config_.adjust_lr, p.shape())));
+    p.set_master(master);
   }
   rest_->step(update);
 }

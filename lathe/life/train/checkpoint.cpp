@@ -72,18 +72,18 @@ void write_files(FileSystem& files, const std::string& folder, const CheckpointP
   const auto save_text = [&](const char* name, const std::string& text) {
     save(name, [&](FileWriter& writer) { writer.write(text); });
   };
-  const auto save_tensors = [&](const char* name, const weights::NamedTensors& tensors) {
+  const auto save_tensors = [&](const char* name, const auto& tensors) {
     save(name, [&](FileWriter& writer) {
       weights::write_safetensors(writer, join_path(folder, name), tensors, {{"format", "pt"}});
     });
   };
 
-  weights::NamedTensors tensors;
+  std::vector<weights::TensorSource> masters;
   for (const autograd::Parameter* p : parts.model->parameters())
-    tensors.emplace_back(p->name(), p->master());
-  save_tensors("weights.safetensors", tensors);
+    masters.push_back({p->name(), DType::f32, p->shape(), [p] { return p->master(); }});
+  save_tensors("weights.safetensors", masters);
   if (parts.optimizer != nullptr) {
-    tensors.clear();
+    weights::NamedTensors tensors;
     parts.optimizer->state(
         [&](const std::string& name, const Tensor& t) { tensors.emplace_back(name, t); });
     save_tensors("optimizer.safetensors", tensors);

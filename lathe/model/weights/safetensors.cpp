@@ -177,21 +177,20 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
   return Tensor::over(storage_, entry.begin, entry.shape, *type->dtype);
 }
 
-void write_safetensors(FileWriter& writer, const std::string& path, const NamedTensors& tensors,
+void write_safetensors(FileWriter& writer, const std::string& path,
+                       const std::vector<TensorSource>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t offset = 0;
-  for (const auto& [name, tensor] : tensors) {
-    if (header.contains(name))
-      fail(ErrorCode::kInvalidArgument, "{}: tensor '{}' comes twice", path, name);
-    if (!tensor.contiguous() || !tensor.has_data())
-      fail(ErrorCode::kInvalidArgument, "{}: tensor '{}' is not contiguous memory", path, name);
-    const std::vector<std::int64_t> dims(tensor.shape().begin(), tensor.shape().end());
-    header[name] = {{"dtype", name_of(tensor.dtype())},
-                    {"shape", dims},
-                    {"data_offsets", {offset, offset + tensor.bytes()}}};
-    offset += tensor.bytes();
+  for (const TensorSource& t : tensors) {
+    if (header.contains(t.name))
+      fail(ErrorCode::kInvalidArgument, "{}: tensor '{}' comes twice", path, t.name);
+    const std::vector<std::int64_t> dims(t.shape.begin(), t.shape.end());
+    const std::size_t end = offset + static_cast<std::size_t>(t.shape.count()) * size_of(t.dtype);
+    header[t.name] = {
+        {"dtype", name_of(t.dtype)}, {"shape", dims}, {"data_offsets", {offset, end}}};
+    offset = end;
   }
   std::string text = header.dump();
   while ((text.size() + kLengthBytes) % 64 != 0) text += ' ';  // tensors start aligned
@@ -200,9 +199,23 @@ void write_safetensors(FileWriter& writer, const std::string& path, const NamedT
     length[i] = static_cast<char>(text.size() >> 8 * i);
 
   writer.write(length + text);
-  for (const auto& [name, tensor] : tensors)
+  for (const TensorSource& source : tensors) {
+    const Tensor tensor = source.read();
+    if (!tensor.contiguous() || !tensor.has_data() || tensor.shape() != source.shape ||
+        tensor.dtype() != source.dtype)
+      fail(ErrorCode::kInvalidArgument, "{}: tensor '{}': expected contiguous {} {}, got {}", path,
+           source.name, name(source.dtype), to_string(source.shape), describe(tensor));
     if (tensor.bytes() > 0)
       writer.write({reinterpret_cast<const char*>(tensor.bytes_begin()), tensor.bytes()});
+  }
+}
+
+void write_safetensors(FileWriter& writer, const std::string& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorSource> sources;
+  for (const auto& [name, tensor] : tensors)
+    sources.push_back({name, tensor.dtype(), tensor.shape(), [&tensor] { return tensor; }});
+  write_safetensors(writer, path, sources, metadata);
 }
 
 void write_safetensors(FileSystem& files, const std::string& path, const NamedTensors& tensors,

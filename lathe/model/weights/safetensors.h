@@ -2,6 +2,7 @@
 // Source: the format's published description (huggingface/safetensors, "Format").
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -46,9 +47,20 @@ class SafetensorsFile {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
+/// A tensor that is made only when it is written, so that a writer holds one at a time.
+struct TensorSource {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  std::function<Tensor()> read;
+};
+
 /// Writes all tensors in the given order; `subject` stands in messages where the path would. The
-/// caller syncs and closes. Throws Io; InvalidArgument where a tensor is not contiguous memory or a
-/// name comes twice.
+/// caller syncs and closes. Throws Io; InvalidArgument where a tensor is not contiguous memory, not
+/// as announced, or a name comes twice.
+void write_safetensors(FileWriter& writer, const std::string& subject,
+                       const std::vector<TensorSource>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
 void write_safetensors(FileWriter& writer, const std::string& subject, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -9,13 +9,20 @@ namespace {
 template <typename T>
 void adamw_step(const AdamwArgs& a) {
   const AdamwRule<T> rule(a);
-  for (std::int64_t i = 0; i < a.theta.count(); ++i) {
-    T theta = get<T>(a.theta, i), m = get<T>(a.m, i), v = get<T>(a.v, i);
+  const SplitMaster split(a.shadow, a.rest);
+  const bool whole = a.rest.empty();
+  for (std::int64_t i = 0; i < a.gradient.count(); ++i) {
+    T theta = whole ? get<T>(a.theta, i) : static_cast<T>(split.get(i));
+    T m = get<T>(a.m, i), v = get<T>(a.v, i);
     rule.apply(theta, get<T>(a.gradient, i), m, v);
-    put(a.theta, i, theta);
     put(a.m, i, m);
     put(a.v, i, v);
-    if (!a.shadow.empty()) put(a.shadow, i, theta);
+    if (!whole) {
+      split.set(i, static_cast<float>(theta));
+    } else {
+      put(a.theta, i, theta);
+      if (!a.shadow.empty()) put(a.shadow, i, theta);
+    }
     if (a.clear_gradient) put(a.gradient, i, T{0});
   }
 }
@@ -44,7 +51,17 @@ void plain_step(const DecayedStepArgs& a) {
 }  // namespace
 
 void adamw(const AdamwArgs& args) noexcept {
-  args.theta.dtype == DType::f64 ? adamw_step<double>(args) : adamw_step<float>(args);
+  args.gradient.dtype == DType::f64 ? adamw_step<double>(args) : adamw_step<float>(args);
+}
+
+void split_master(const SplitMasterArgs& args) noexcept {
+  const SplitMaster split(args.value, args.rest);
+  for (std::int64_t i = 0; i < args.master.count(); ++i) split.set(i, get<float>(args.master, i));
+}
+
+void join_master(const SplitMasterArgs& args) noexcept {
+  const SplitMaster split(args.value, args.rest);
+  for (std::int64_t i = 0; i < args.master.count(); ++i) put(args.master, i, split.get(i));
 }
 
 void momentum(const MomentumArgs& args) noexcept {
