@@ -14,7 +14,25 @@
 
 namespace lathe::model {
 
-/// The shape of a network, in the words of the [model] table.
+/// How rotary frequencies are changed to reach beyond the context that they were trained for.
+/// Formulas and sources: nn/rope.h.
+struct RopeScaling {
+  std::string kind = "none";          // none, linear, dynamic, yarn, llama3, longrope
+  double factor = 0;                  // 0: context / original_context
+  std::int64_t original_context = 0;  // tokens; 0: model.context
+  double attention_factor = 0;        // of cosines and sines; 0: by the formula of the kind
+  double low_frequency_factor = 1, high_frequency_factor = 4;  // llama3
+  double beta_fast = 32, beta_slow = 1;                        // yarn: turns in original_context
+  double mscale = 0, mscale_all_dim = 0;                       // yarn; 0: unused
+  bool truncate = true;                                        // yarn: whole borders of the ramp
+  std::vector<double> short_factor, long_factor;  // longrope: divisors, one a frequency
+
+  bool present() const { return kind != "none"; }
+  void fields(Fields& f);
+};
+
+/// The shape of a network, in the words of the [model] table. Zeros and empty texts stand for what
+/// the kind does; resolve() fills them.
 struct ModelConfig {
   std::string kind = "llama";
   std::int64_t vocab = 0;    // rows of the embedding; 0: from the tokenizer
@@ -26,9 +44,22 @@ struct ModelConfig {
   std::int64_t head_size = 0;  // 0: width / heads
   std::int64_t hidden = 0;     // 0: 4 width (gpt2), 8/3 width rounded up to 32 (llama)
   bool tied = true;
-  bool attention_bias = false;  // llama: q, k, v and o; gpt2 always has biases
+  bool attention_bias = false;  // q, k, v and o; gpt2 always has biases, qwen2 those of q, k, v
   bool mlp_bias = false;
-  double rope_theta = 10000.0;
+  std::string activation;                 // silu, gelu (by erf), gelu_tanh, relu
+  double rope_theta = 10000.0;            // base of the rotary frequencies
+  double rope_fraction = 1.0;             // part of each head that is turned
+  RopeScaling rope_scaling;               // of all layers, or (gemma3) of those without window
+  double rope_local_theta = 0;            // of layers with a window; 0: as rope_theta
+  RopeScaling rope_local_scaling;         // of layers with a window, where rope_local_theta is set
+  std::vector<std::int64_t> rope_layers;  // 0 or 1 for each layer; empty: all turn
+  std::int64_t window = 0;                // keys that a query sees, itself included; 0: all
+  std::vector<std::int64_t> window_layers;  // 0 or 1 for each layer; empty: as the kind does
+  double query_scalar = 0;                  // scores are divided by its root; 0: head_size
+  bool scale_by_layer = false;              // gpt2: scores are divided by the layer's number, too
+  double attention_cap = 0;                 // scores become cap tanh(s / cap); 0: no cap
+  double logit_cap = 0;                     // the same for logits
+  bool parallel_residual = true;            // gpt_neox: attention and MLP read the same input
   double norm_eps = 1e-5;
   double init_std = 0.02;
 
@@ -38,6 +69,10 @@ struct ModelConfig {
   void resolve();
 
   std::int64_t head_width() const { return head_size; }
+  /// Facts of layer i, after resolve().
+  bool turns(std::int64_t layer) const;              // has rotary positions
+  std::int64_t window_of(std::int64_t layer) const;  // 0: sees all keys
+  std::int64_t rotated() const;                      // elements of a head that turn, even
 };
 
 /// Host ids as tensors. document_start holds, for each token, the index in its row of the first
@@ -100,6 +135,7 @@ class LanguageModel {
  protected:
   explicit LanguageModel(ModelConfig config) : config_(std::move(config)) {}
   friend std::unique_ptr<LanguageModel> build(const ModelConfig&, DType, Device);
+  friend std::unique_ptr<LanguageModel> build_empty(const ModelConfig&, DType);
   virtual void visit(
       const std::function<void(const std::string&, autograd::Parameter&)>& visit) = 0;
 
@@ -114,6 +150,12 @@ class LanguageModel {
 /// nearest kind when there is none of that name.
 std::unique_ptr<LanguageModel> build(const ModelConfig& config, DType compute,
                                      Device device = Device::cpu);
+
+/// The same without memory for the weights, which are to be lent by Parameter::adopt (weights.h).
+std::unique_ptr<LanguageModel> build_empty(const ModelConfig& config, DType compute);
+
+/// Fills what the kind of a network lays down and checks what it needs; part of resolve().
+void complete_kind(ModelConfig& config);
 
 /// Names of the list in zoo/zoo_list.inc.
 std::vector<std::string> kinds();

@@ -92,6 +92,7 @@ void run_chunk(const LinearCrossEntropyArgs& args, std::int64_t begin, std::int6
                            .weights = chunk.args.token_weights,
                            .nll = chunk.args.nll};
   entropy.z_loss = args.z_loss;
+  entropy.soft_cap = args.soft_cap;
   if (wants_gradient(args)) entropy.dlogits = chunk.dlogits;
   cross_entropy(entropy);
   if (!args.dx.empty()) product(chunk.input_gradient());

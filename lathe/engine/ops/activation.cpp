@@ -1,4 +1,4 @@
-// silu, gelu and SwiGLU, with their gradients.
+// silu, gelu and gated activations (SwiGLU, GEGLU, ...), with their gradients.
 #include "lathe/engine/kernels/activation.h"
 
 #include <cmath>
@@ -10,15 +10,36 @@
 namespace lathe::ops {
 namespace {
 
-using kernels::Activation;
-
 struct GeluAttrs {
   bool approximate = true;
   void fields(Fields& f) { f("approximate", approximate); }
 };
 
-Activation gelu_kind(const Attrs& attrs) {
-  return attrs.as<GeluAttrs>().approximate ? Activation::gelu_tanh : Activation::gelu_erf;
+kernels::Activation gelu_kind(const Attrs& attrs) {
+  return attrs.as<GeluAttrs>().approximate ? kernels::Activation::gelu_tanh
+                                           : kernels::Activation::gelu_erf;
+}
+
+struct GateAttrs {
+  Activation kind = Activation::silu;
+  void fields(Fields& f) {
+    constexpr const char* kNames[] = {"silu", "gelu", "gelu_tanh", "relu"};
+    std::string text(kNames[static_cast<int>(kind)]);
+    f("kind", text);
+  }
+};
+
+kernels::Activation gate_kind(const Attrs& attrs) {
+  switch (attrs.as<GateAttrs>().kind) {
+    case Activation::gelu:
+      return kernels::Activation::gelu_erf;
+    case Activation::gelu_tanh:
+      return kernels::Activation::gelu_tanh;
+    case Activation::relu:
+      return kernels::Activation::relu;
+    default:
+      return kernels::Activation::silu;
+  }
 }
 
 Outputs one(Tensor t) {
@@ -45,11 +66,11 @@ double flops_ten(Inputs in, Inputs, const Attrs&) {
 // --------------------------------------------------------------------------------
 
 void cpu_silu(const KernelCall& c) noexcept {
-  kernels::activation({as_rows(c.in[0]), as_rows(c.out[0]), Activation::silu});
+  kernels::activation({as_rows(c.in[0]), as_rows(c.out[0]), kernels::Activation::silu});
 }
 void cpu_silu_backward(const KernelCall& c) noexcept {
   kernels::activation_backward(
-      {as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.out[0]), Activation::silu});
+      {as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.out[0]), kernels::Activation::silu});
 }
 void cpu_gelu(const KernelCall& c) noexcept {
   kernels::activation({as_rows(c.in[0]), as_rows(c.out[0]), gelu_kind(*c.attrs)});
@@ -70,19 +91,21 @@ Outputs composite_gelu(Inputs in, const Attrs& attrs) {
   return one(mul(scale(x, 0.5), add(inner, constant(x, 1.0))));
 }
 
-// --- swiglu
+// --- gated
 // ---------------------------------------------------------------------------------------
 
-void cpu_swiglu(const KernelCall& c) noexcept {
-  kernels::gated({as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.out[0]), Activation::silu});
+void cpu_gated(const KernelCall& c) noexcept {
+  kernels::gated({as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.out[0]), gate_kind(*c.attrs)});
 }
-void cpu_swiglu_backward(const KernelCall& c) noexcept {
+void cpu_gated_backward(const KernelCall& c) noexcept {
   kernels::gated_backward({as_rows(c.in[0]), as_rows(c.in[1]), as_rows(c.in[2]), as_rows(c.out[0]),
-                           as_rows(c.out[1]), Activation::silu});
+                           as_rows(c.out[1]), gate_kind(*c.attrs)});
 }
-Outputs composite_swiglu(Inputs in, const Attrs&) { return one(mul(silu(in[0]), in[1])); }
+Outputs composite_gated(Inputs in, const Attrs& attrs) {
+  return one(mul(activate(in[0], attrs.as<GateAttrs>().kind), in[1]));
+}
 
-void infer_swiglu_backward(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
+void infer_gated_backward(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   infer_same(in, attrs, out);
   out.push_back(out.back());
 }
@@ -109,8 +132,19 @@ std::vector<Sample> samples_binary() {
                        .high = 4});
   return samples;
 }
-std::vector<Sample> samples_ternary() {
+std::vector<Sample> samples_gated() {
   std::vector<Sample> samples = samples_binary();
+  for (Sample& s : samples) s.attrs = GateAttrs{};
+  const Sample first = samples.front();
+  for (const Activation kind : {Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
+    samples.push_back(first);
+    samples.back().attrs = GateAttrs{kind};
+    if (kind == Activation::relu) samples.back().low = 0.1;  // away from the kink
+  }
+  return samples;
+}
+std::vector<Sample> samples_gated_backward() {
+  std::vector<Sample> samples = samples_gated();
   for (Sample& s : samples) s.inputs.push_back(s.inputs[0]);
   return samples;
 }
@@ -130,12 +164,12 @@ extern const OpDef gelu_backward{.name = "gelu_backward",
                                  .cpu = cpu_gelu_backward,
                                  .flops = flops_ten,
                                  .samples = samples_binary};
-extern const OpDef swiglu_backward{.name = "swiglu_backward",
-                                   .traits = kElementwise,
-                                   .infer = infer_swiglu_backward,
-                                   .cpu = cpu_swiglu_backward,
-                                   .flops = flops_ten,
-                                   .samples = samples_ternary};
+extern const OpDef gated_backward{.name = "gated_backward",
+                                  .traits = kElementwise,
+                                  .infer = infer_gated_backward,
+                                  .cpu = cpu_gated_backward,
+                                  .flops = flops_ten,
+                                  .samples = samples_gated_backward};
 }  // namespace defs
 
 namespace {
@@ -145,8 +179,9 @@ void vjp_silu(const VjpCall& c, GradSink& sink) {
 void vjp_gelu(const VjpCall& c, GradSink& sink) {
   sink.add(0, apply_one(defs::gelu_backward, std::array{c.in[0], c.grad[0]}, c.attrs));
 }
-void vjp_swiglu(const VjpCall& c, GradSink& sink) {
-  const Outputs d = ops::apply(defs::swiglu_backward, std::array{c.in[0], c.in[1], c.grad[0]});
+void vjp_gated(const VjpCall& c, GradSink& sink) {
+  const Outputs d =
+      ops::apply(defs::gated_backward, std::array{c.in[0], c.in[1], c.grad[0]}, c.attrs);
   sink.add(0, d[0]);
   sink.add(1, d[1]);
 }
@@ -171,23 +206,36 @@ extern const OpDef gelu{.name = "gelu",
                         .saves_outputs = 0,
                         .flops = flops_ten,
                         .samples = samples_unary};
-extern const OpDef swiglu{.name = "swiglu",
-                          .traits = kElementwise | kCheap,
-                          .infer = infer_same,
-                          .cpu = cpu_swiglu,
-                          .composite = composite_swiglu,
-                          .vjp = vjp_swiglu,
-                          .saves_outputs = 0,
-                          .flops = flops_ten,
-                          .samples = samples_binary};
+extern const OpDef gated{.name = "gated",
+                         .traits = kElementwise | kCheap,
+                         .infer = infer_same,
+                         .cpu = cpu_gated,
+                         .composite = composite_gated,
+                         .vjp = vjp_gated,
+                         .saves_outputs = 0,
+                         .flops = flops_ten,
+                         .samples = samples_gated};
 }  // namespace defs
 
 Tensor silu(const Tensor& x) { return apply_one(defs::silu, std::array{x}); }
 Tensor gelu(const Tensor& x, bool approximate) {
   return apply_one(defs::gelu, std::array{x}, GeluAttrs{approximate});
 }
-Tensor swiglu(const Tensor& gate, const Tensor& up) {
-  return apply_one(defs::swiglu, std::array{gate, up});
+Tensor activate(const Tensor& x, Activation kind) {
+  switch (kind) {
+    case Activation::gelu:
+      return gelu(x, false);
+    case Activation::gelu_tanh:
+      return gelu(x, true);
+    case Activation::relu:
+      return relu(x);
+    default:
+      return silu(x);
+  }
 }
+Tensor gated(const Tensor& gate, const Tensor& up, Activation kind) {
+  return apply_one(defs::gated, std::array{gate, up}, GateAttrs{kind});
+}
+Tensor swiglu(const Tensor& gate, const Tensor& up) { return gated(gate, up, Activation::silu); }
 
 }  // namespace lathe::ops

@@ -11,8 +11,10 @@ namespace {
 struct HeadAttrs {
   double z_loss = 0;
   std::int64_t rows_per_sequence = 0;
+  double soft_cap = 0;
   void fields(Fields& f) {
     f("z_loss", z_loss);
+    f("soft_cap", soft_cap);
     f("rows_per_sequence", rows_per_sequence);
   }
 };
@@ -77,7 +79,7 @@ void check_head(const char* subject, const Tensor& x, const Tensor& weight, cons
   expect_float(subject, x);
   expect_i32(subject, targets);
   if (x.rank() != 2 || weight.rank() != 2 || x.dim(1) != weight.dim(1) ||
-      x.dtype() != weight.dtype())
+      (x.dtype() != weight.dtype() && !mixes(x, weight)))
     fail(ErrorCode::kShapeMismatch, "{}: x {} does not fit weight {}", subject, describe(x),
          describe(weight));
   expect_shape(subject, "targets", targets, {x.dim(0)});
@@ -93,6 +95,7 @@ kernels::LinearCrossEntropyArgs linear_args(const KernelCall& c) {
           .weight = c.in[1],
           .targets = c.in[2],
           .nll = c.out[0],
+          .soft_cap = static_cast<float>(c.attrs->as<HeadAttrs>().soft_cap),
           .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
@@ -101,9 +104,12 @@ std::int64_t workspace_linear(const KernelCall& c) noexcept {
 }
 void cpu_linear(const KernelCall& c) noexcept { kernels::linear_cross_entropy(linear_args(c)); }
 
-Outputs composite_linear(Inputs in, const Attrs&) {
+Outputs composite_linear(Inputs in, const Attrs& attrs) {
+  const double cap = attrs.as<HeadAttrs>().soft_cap;
+  Tensor logits = linear(in[0], in[1]);
+  if (cap > 0) logits = scale(tanh(scale(logits, 1 / cap)), cap);
   Outputs out;
-  out.push_back(cross_entropy(linear(in[0], in[1]), in[2]));
+  out.push_back(cross_entropy(logits, in[2]));
   return out;
 }
 
@@ -112,7 +118,9 @@ void vjp_linear(const VjpCall& c, GradSink& sink) {
   Tensor acc = sink.accumulator(1);
   const bool owned = sink.wants(1) && !acc.defined();
   if (owned) acc = full(c.in[1].shape(), 0, wide(c.in[1].dtype()), c.in[1].device());
-  sink.add(0, linear_cross_entropy_grad_(acc, c.in[0], c.in[1], c.in[2], c.grad[0], {}).dx);
+  sink.add(0, linear_cross_entropy_grad_(acc, c.in[0], c.in[1], c.in[2], c.grad[0],
+                                         {.soft_cap = c.attrs.as<HeadAttrs>().soft_cap})
+                  .dx);
   if (owned) sink.add(1, acc);
 }
 
@@ -124,8 +132,11 @@ std::vector<Sample> samples_linear() {
   std::vector<Sample> samples;
   for (const std::int64_t n : {5, 1, 0, 300})
     samples.push_back({.inputs = {{{n, 6}, DType::f32}, {{11, 6}, DType::f32}, {{n}, DType::i32}},
+                       .attrs = HeadAttrs{},
                        .integer_below = 11,
                        .differentiable = 3});
+  samples.push_back(samples.front());
+  samples.back().attrs = HeadAttrs{.soft_cap = 3};
   return samples;
 }
 
@@ -151,6 +162,7 @@ kernels::LinearCrossEntropyArgs grad_args(const KernelCall& c) {
           .dx = c.out[1],
           .weight_acc = c.in[0],
           .z_loss = static_cast<float>(a.z_loss),
+          .soft_cap = static_cast<float>(a.soft_cap),
           .rows_per_sequence = a.rows_per_sequence,
           .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
@@ -178,6 +190,8 @@ std::vector<Sample> samples_grad() {
                        .low = 0.1,
                        .integer_below = 11,
                        .mixed_types = false});
+  samples.push_back(samples.front());
+  samples.back().attrs = HeadAttrs{1e-3, 5, 3};
   return samples;
 }
 
@@ -243,8 +257,10 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets) {
   return apply_one(defs::cross_entropy, std::array{logits, targets});
 }
 
-Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets) {
-  return apply_one(defs::linear_cross_entropy, std::array{x, weight, targets});
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                            double soft_cap) {
+  return apply_one(defs::linear_cross_entropy, std::array{x, weight, targets},
+                   HeadAttrs{.soft_cap = soft_cap});
 }
 
 HeadLoss linear_cross_entropy_grad_(const Tensor& weight_acc, const Tensor& x, const Tensor& weight,
@@ -252,7 +268,7 @@ HeadLoss linear_cross_entropy_grad_(const Tensor& weight_acc, const Tensor& x, c
                                     const HeadLossOptions& o) {
   const Outputs out = ops::apply(defs::linear_cross_entropy_grad_,
                                  std::array{weight_acc, x, weight, targets, token_weights},
-                                 HeadAttrs{o.z_loss, o.rows_per_sequence});
+                                 HeadAttrs{o.z_loss, o.rows_per_sequence, o.soft_cap});
   return {out[0], out[1]};
 }
 

@@ -40,6 +40,11 @@ inline View as_rows(const View& v) {
   return rows;
 }
 
+/// Inference computes in f32 on weights that stay bf16 in their file; products widen them.
+inline bool mixes(const Tensor& x, const Tensor& weight) {
+  return x.dtype() == DType::f32 && weight.dtype() == DType::bf16;
+}
+
 /// The type of a mixed result: f64 over f32 over bf16.
 inline DType promote(DType a, DType b) {
   if (a == b) return a;

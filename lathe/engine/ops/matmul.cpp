@@ -89,7 +89,7 @@ void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   if (w.rank() != 2 || in[0].rank() < 1 || in[0].dim(-1) != w[in_out ? 0 : 1])
     fail(ErrorCode::kShapeMismatch, "linear: x {} does not fit weight {}", describe(in[0]),
          describe(in[1]));
-  if (in[0].dtype() != in[1].dtype())
+  if (in[0].dtype() != in[1].dtype() && !mixes(in[0], in[1]))
     fail(ErrorCode::kInvalidArgument, "linear: x {} and weight {} differ in type; cast one of them",
          describe(in[0]), describe(in[1]));
   const std::int64_t n = w[in_out ? 1 : 0];
@@ -116,7 +116,8 @@ void cpu_linear(const KernelCall& c) noexcept { kernels::matmul(linear_args(c));
 
 Outputs composite_linear(Inputs in, const Attrs& attrs) {
   const Tensor x = reshape(in[0], {-1, in[0].dim(-1)});
-  Tensor y = matmul(x, attrs.as<LinearAttrs>().in_out ? in[1] : transpose(in[1]));
+  const Tensor w = mixes(in[0], in[1]) ? cast(in[1], DType::f32) : in[1];
+  Tensor y = matmul(x, attrs.as<LinearAttrs>().in_out ? w : transpose(w));
   if (has_bias(in)) y = add(y, in[2]);
   Shape shape = in[0].shape();
   shape[shape.rank() - 1] = y.dim(1);

@@ -10,8 +10,10 @@ namespace {
 struct NormAttrs {
   double eps = 1e-5;
   DType out = DType::f32;
+  double offset = 0;  // of rms_norm's weight
   void fields(Fields& f) {
     f("eps", eps);
+    f("offset", offset);
     std::string text(name(out));
     f("out", text);
   }
@@ -59,7 +61,8 @@ void cpu_rms(const KernelCall& c) noexcept {
                      .weight = c.in[1],
                      .y = as_rows(c.out[0]),
                      .inverse_rms = as_vector(c.out[1]),
-                     .eps = static_cast<float>(c.attrs->as<NormAttrs>().eps)});
+                     .eps = static_cast<float>(c.attrs->as<NormAttrs>().eps),
+                     .offset = static_cast<float>(c.attrs->as<NormAttrs>().offset)});
 }
 
 Outputs composite_rms(Inputs in, const Attrs& attrs) {
@@ -67,8 +70,11 @@ Outputs composite_rms(Inputs in, const Attrs& attrs) {
   const Tensor mean_square = mean(square(x), -1, true);
   const Tensor inverse =
       rsqrt(add(mean_square, full({}, attrs.as<NormAttrs>().eps, x.dtype(), x.device())));
+  const double offset = attrs.as<NormAttrs>().offset;
+  const Tensor weight =
+      offset == 0 ? in[1] : add(in[1], full({}, offset, in[1].dtype(), in[1].device()));
   Outputs out;
-  out.push_back(cast(mul(mul(x, inverse), in[1]), out_type(in[0], attrs)));
+  out.push_back(cast(mul(mul(x, inverse), weight), out_type(in[0], attrs)));
   out.push_back(reshape(inverse, rows_shape(in[0])));
   return out;
 }
@@ -77,7 +83,8 @@ void vjp_rms(const VjpCall& c, GradSink& sink) {
   Tensor acc = sink.accumulator(1);
   const bool owned = sink.wants(1) && !acc.defined();
   if (owned) acc = full(c.in[1].shape(), 0, wide(c.in[0].dtype()), c.in[0].device());
-  sink.add(0, rms_norm_grad_(acc, c.in[0], c.in[1], c.out[1], c.grad[0]));
+  sink.add(0, rms_norm_grad_(acc, c.in[0], c.in[1], c.out[1], c.grad[0],
+                             c.attrs.as<NormAttrs>().offset));
   if (owned) sink.add(1, acc);
 }
 
@@ -96,7 +103,12 @@ std::vector<Sample> samples_of_norm(bool bias) {
   }
   return samples;
 }
-std::vector<Sample> samples_rms() { return samples_of_norm(false); }
+std::vector<Sample> samples_rms() {
+  std::vector<Sample> samples = samples_of_norm(false);
+  samples.push_back(samples.front());
+  samples.back().attrs = NormAttrs{.offset = 1};
+  return samples;
+}
 std::vector<Sample> samples_layer() { return samples_of_norm(true); }
 
 // --- rms_norm_grad_(weight_acc | none, x, weight, inverse_rms, dy) -> dx
@@ -113,7 +125,8 @@ void cpu_rms_grad(const KernelCall& c) noexcept {
                               .inverse_rms = as_vector(c.in[3]),
                               .dy = as_rows(c.in[4]),
                               .dx = as_rows(c.out[0]),
-                              .dweight_acc = c.in[0]});
+                              .dweight_acc = c.in[0],
+                              .offset = static_cast<float>(c.attrs->as<NormAttrs>().offset)});
 }
 
 // --- layer_norm(x, weight, bias) -> y, mean, inverse_std
@@ -185,13 +198,18 @@ std::vector<Sample> samples_of_grad(bool layer) {
   std::vector<Sample> samples;
   for (const std::int64_t c : {33, 1, 64}) {
     const TensorSpec x{{3, c}, DType::f32}, w{{c}, DType::f32}, row{{3}, DType::f32};
-    Sample s{.inputs = {w, x, w, row, x}, .mixed_types = false};
+    Sample s{.inputs = {w, x, w, row, x}, .attrs = NormAttrs{}, .mixed_types = false};
     if (layer) s.inputs = {w, w, x, w, row, row, x};
     samples.push_back(std::move(s));
   }
   return samples;
 }
-std::vector<Sample> samples_rms_grad() { return samples_of_grad(false); }
+std::vector<Sample> samples_rms_grad() {
+  std::vector<Sample> samples = samples_of_grad(false);
+  samples.push_back(samples.front());
+  samples.back().attrs = NormAttrs{.offset = 1};
+  return samples;
+}
 std::vector<Sample> samples_layer_grad() { return samples_of_grad(true); }
 
 }  // namespace
@@ -232,13 +250,14 @@ extern const OpDef layer_norm_grad_{.name = "layer_norm_grad_",
                                     .samples = samples_layer_grad};
 }  // namespace defs
 
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, DType out) {
-  return apply_one(defs::rms_norm, std::array{x, weight}, NormAttrs{eps, out});
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, DType out, double offset) {
+  return apply_one(defs::rms_norm, std::array{x, weight}, NormAttrs{eps, out, offset});
 }
 
 Tensor rms_norm_grad_(const Tensor& weight_acc, const Tensor& x, const Tensor& weight,
-                      const Tensor& inverse_rms, const Tensor& dy) {
-  return apply_one(defs::rms_norm_grad_, std::array{weight_acc, x, weight, inverse_rms, dy});
+                      const Tensor& inverse_rms, const Tensor& dy, double offset) {
+  return apply_one(defs::rms_norm_grad_, std::array{weight_acc, x, weight, inverse_rms, dy},
+                   NormAttrs{.offset = offset});
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,

@@ -98,7 +98,8 @@ Tensor count_nonfinite(const Tensor& x);
 /// one chain of fused multiply-adds over k.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// y = x W^T + b as stored by PyTorch. Shapes: x [...,K], weight [N,K], bias [N] or none ->
-/// [...,N]. Gradient: dx = dy W; dW += dy^T x and db += dy, tokens ascending.
+/// [...,N]. Dtypes: x and weight alike, or x f32 and weight bf16, which is widened. Gradient: dx =
+/// dy W; dW += dy^T x and db += dy, tokens ascending.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// y = x W + b with the weight as [in,out] (GPT-2 Conv1D). Shapes: weight [K,N]. Gradient likewise.
 Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
@@ -109,12 +110,16 @@ Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// Over the last axis.
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
-/// x / sqrt(mean(x^2) + eps) * weight. Shapes: x [...,C], weight [C]. Dtypes: y takes `out`.
-/// Source: Zhang & Sennrich 2019, equation 4.
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, DType out);
+/// x / sqrt(mean(x^2) + eps) * (weight + offset). Shapes: x [...,C], weight [C]. Dtypes: y takes
+/// `out`. Source: Zhang & Sennrich 2019, equation 4; offset 1: Gemma.
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, DType out, double offset = 0);
 /// (x - mean) / sqrt(var + eps) * weight + bias. Shapes: x [...,C]. Source: Ba et al. 2016.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, DType out);
-/// silu(gate) * up. Source: Shazeer 2020.
+enum class Activation { silu, gelu, gelu_tanh, relu };  // gelu: by erf
+Tensor activate(const Tensor& x, Activation kind);
+/// f(gate) * up. Source: Shazeer 2020.
+Tensor gated(const Tensor& gate, const Tensor& up, Activation kind);
+/// The same with silu.
 Tensor swiglu(const Tensor& gate, const Tensor& up);
 /// -log p(target) a row. Shapes: logits [N,V], targets i32 [N] (-1: none, gives 0) -> f32 [N].
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
@@ -150,10 +155,12 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor
 Outputs attention_backward(Inputs in, const Tensor& out, const Tensor& lse, const Tensor& dout,
                            const Attrs& attrs);
 
-/// Cross entropy of x W^T against targets, in chunks of tokens so that [N,V] is never stored.
-/// Shapes: x [N,C], weight [V,C], targets i32 [N] -> nll f32 [N]. The gradient runs the chunks
-/// again.
-Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets);
+/// Cross entropy of x W^T against targets, in chunks of tokens so that [N,V] is never stored. With
+/// a cap logits become cap tanh(logit / cap) before it. Shapes: x [N,C], weight [V,C], targets i32
+/// [N]
+/// -> nll f32 [N]. The gradient runs the chunks again.
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                            double soft_cap = 0);
 
 // --- in place (trailing '_'): the first argument is written; the tape rejects tracked ones
 // ---------
@@ -169,7 +176,7 @@ void sum_to_acc_(const Tensor& acc, const Tensor& x);
 void matmul_acc_(const Tensor& acc, const Tensor& a, const Tensor& b);
 /// Gradient of rms_norm: returns dx; weight_acc[C] (when defined) goes on, tokens ascending.
 Tensor rms_norm_grad_(const Tensor& weight_acc, const Tensor& x, const Tensor& weight,
-                      const Tensor& inverse_rms, const Tensor& dy);
+                      const Tensor& inverse_rms, const Tensor& dy, double offset = 0);
 /// Gradient of layer_norm, likewise.
 Tensor layer_norm_grad_(const Tensor& weight_acc, const Tensor& bias_acc, const Tensor& x,
                         const Tensor& weight, const Tensor& mean, const Tensor& inverse_std,
@@ -183,6 +190,7 @@ struct HeadLoss {
 };
 struct HeadLossOptions {
   double z_loss = 0.0;
+  double soft_cap = 0.0;               // of the logits; 0: none
   std::int64_t rows_per_sequence = 0;  // pairs of a bf16 product form inside a sequence
 };
 /// The end of a training forward pass and the start of its backward pass in one go: loss of

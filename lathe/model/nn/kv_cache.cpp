@@ -31,4 +31,14 @@ KvCache::Seen KvCache::extend(std::int64_t layer, const Tensor& k, const Tensor&
   return {ops::slice(k_[i], 1, 0, end), ops::slice(v_[i], 1, 0, end)};
 }
 
+model::TokenBatch KvCache::remember(const model::TokenBatch& next) {
+  const auto join = [&](const Tensor& before, const Tensor& behind) {
+    if (length_ == 0 || !before.defined()) return behind;
+    return ops::concat({ops::slice(before, 1, 0, length_), behind}, 1);
+  };
+  past_ = {join(past_.ids, next.ids), join(past_.positions, next.positions),
+           join(past_.document_start, next.document_start)};
+  return past_;
+}
+
 }  // namespace lathe::nn

@@ -23,8 +23,17 @@ class KvCache : public model::ModelState {
   /// After the last layer of a step: T more tokens are in.
   void advance(std::int64_t tokens) { length_ += tokens; }
 
+  /// For models whose keys depend on the length of the text: keeps the batch that comes next and
+  /// returns all since the first, so that it can run again after rewind(). Shapes: [B, so far + T].
+  model::TokenBatch remember(const model::TokenBatch& next);
+  /// Forgets keys and values, not the batches.
+  void rewind() { length_ = 0; }
+  /// Which way of making keys those inside were made by; the model's own number.
+  int regime = 0;
+
  private:
   std::vector<Tensor> k_, v_;
+  model::TokenBatch past_;
   std::int64_t length_ = 0;
   std::int64_t capacity_ = 0;
 };

@@ -7,35 +7,29 @@
 
 namespace lathe::nn {
 
-/// y = x W^T + b. Shapes: weight [out,in] as PyTorch stores it; x [...,in] -> [...,out].
+/// y = x W^T + b, or y = x W + b where the weight is stored as GPT-2's Conv1D stores it.
+/// Shapes: weight [out,in] as PyTorch stores it, or [in,out]; x [...,in] -> [...,out].
 struct Linear {
   Parameter weight;
   std::optional<Parameter> bias;
+  bool in_out = false;
+
+  struct Options {
+    bool bias = false;
+    double std = 0.02;
+    bool in_out = false;
+  };
 
   Linear() = default;
-  Linear(std::int64_t in, std::int64_t out, bool with_bias, double std)
-      : weight({out, in}, Role::matrix, Init::normal(std)) {
-    if (with_bias) bias.emplace(Shape{out}, Role::vector, Init::zeros());
+  Linear(std::int64_t in, std::int64_t out, const Options& o)
+      : weight(o.in_out ? Shape{in, out} : Shape{out, in}, Role::matrix, Init::normal(o.std)),
+        in_out(o.in_out) {
+    if (o.bias) bias.emplace(Shape{out}, Role::vector, Init::zeros());
   }
   Tensor operator()(const Tensor& x) const {
-    return ops::linear(x, weight.value(), bias ? bias->value() : Tensor());
-  }
-  void fields(ModuleVisitor& v) {
-    v("weight", weight);
-    v("bias", bias);
-  }
-};
-
-/// GPT-2's Conv1D: y = x W + b. Shapes: weight [in,out]; x [...,in] -> [...,out].
-struct Conv1d {
-  Parameter weight, bias;
-
-  Conv1d() = default;
-  Conv1d(std::int64_t in, std::int64_t out, double std)
-      : weight({in, out}, Role::matrix, Init::normal(std)),
-        bias({out}, Role::vector, Init::zeros()) {}
-  Tensor operator()(const Tensor& x) const {
-    return ops::linear_in_out(x, weight.value(), bias.value());
+    const Tensor b = bias ? bias->value() : Tensor();
+    if (in_out) return ops::linear_in_out(x, weight.value(), b);
+    return ops::linear(x, weight.value(), b);
   }
   void fields(ModuleVisitor& v) {
     v("weight", weight);
@@ -56,31 +50,30 @@ struct Embedding {
   void fields(ModuleVisitor& v) { v("weight", weight); }
 };
 
-/// Source: Zhang & Sennrich 2019. The input is the f32 residual stream, the output is in `out`.
-struct RmsNorm {
-  Parameter weight;
-  double eps = 1e-5;
-
-  RmsNorm() = default;
-  RmsNorm(std::int64_t width, double eps) : weight({width}, Role::vector, Init::ones()), eps(eps) {}
-  Tensor operator()(const Tensor& x, DType out) const {
-    return ops::rms_norm(x, weight.value(), eps, out);
-  }
-  void fields(ModuleVisitor& v) { v("weight", weight); }
+enum class NormKind {
+  rms,           // x / rms(x) * w. Source: Zhang & Sennrich 2019
+  rms_one_plus,  // the same with 1 + w, as Gemma stores its weights
+  layer,         // with mean and bias. Source: Ba et al. 2016
 };
 
-/// Source: Ba et al. 2016.
-struct LayerNorm {
-  Parameter weight, bias;
+/// Normalises the last axis; the result is in `out`.
+struct Norm {
+  Parameter weight;
+  std::optional<Parameter> bias;
+  NormKind kind = NormKind::rms;
   double eps = 1e-5;
 
-  LayerNorm() = default;
-  LayerNorm(std::int64_t width, double eps)
-      : weight({width}, Role::vector, Init::ones()),
-        bias({width}, Role::vector, Init::zeros()),
-        eps(eps) {}
+  Norm() = default;
+  Norm(std::int64_t width, NormKind kind, double eps)
+      : weight({width}, Role::vector,
+               kind == NormKind::rms_one_plus ? Init::zeros() : Init::ones()),
+        kind(kind),
+        eps(eps) {
+    if (kind == NormKind::layer) bias.emplace(Shape{width}, Role::vector, Init::zeros());
+  }
   Tensor operator()(const Tensor& x, DType out) const {
-    return ops::layer_norm(x, weight.value(), bias.value(), eps, out);
+    if (kind == NormKind::layer) return ops::layer_norm(x, weight.value(), bias->value(), eps, out);
+    return ops::rms_norm(x, weight.value(), eps, out, kind == NormKind::rms_one_plus ? 1.0 : 0.0);
   }
   void fields(ModuleVisitor& v) {
     v("weight", weight);

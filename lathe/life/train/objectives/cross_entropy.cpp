@@ -44,10 +44,10 @@ void CrossEntropy::train(model::LanguageModel& model, const data::Batch& batch, 
   // The head starts the backward pass itself, so that its logits never exist as a whole.
   const auto head = model.head();
   const bool trainable = head.weight->trainable() && head.weight->has_gradients();
-  const ops::HeadLoss loss =
-      ops::linear_cross_entropy_grad_(trainable ? head.weight->accumulator(head.use) : Tensor(),
-                                      hidden, head.weight->value(head.use), targets, weights,
-                                      {.z_loss = z_loss_, .rows_per_sequence = batch.width});
+  const ops::HeadLoss loss = ops::linear_cross_entropy_grad_(
+      trainable ? head.weight->accumulator(head.use) : Tensor(), hidden,
+      head.weight->value(head.use), targets, weights,
+      {.z_loss = z_loss_, .soft_cap = model.config().logit_cap, .rows_per_sequence = batch.width});
   tape.backward(hidden, loss.dx);
   add_sums(batch, loss.nll, sums);
 }
@@ -57,8 +57,9 @@ void CrossEntropy::evaluate(model::LanguageModel& model, const data::Batch& batc
   const Tensor targets = Tensor::from(std::span<const std::int32_t>(batch.targets), {n});
   const Tensor h = model.hidden(ids_of(batch));
   const auto head = model.head();
-  const Tensor nll = ops::linear_cross_entropy(ops::reshape(h, {n, h.dim(-1)}),
-                                               head.weight->value(head.use), targets);
+  const Tensor nll =
+      ops::linear_cross_entropy(ops::reshape(h, {n, h.dim(-1)}), head.weight->value(head.use),
+                                targets, model.config().logit_cap);
   add_sums(batch, nll, sums);
 }
 

@@ -1,0 +1,88 @@
+#include "lathe/model/nn/attention.h"
+
+#include <cmath>
+
+namespace lathe::nn {
+
+SelfAttention::SelfAttention(const model::ModelConfig& c, const Architecture& a, std::int64_t layer)
+    : o(c.heads * c.head_size, c.width,
+        {.bias = a.out_bias, .std = a.residual_std, .in_out = a.in_out}),
+      a_(&a),
+      heads_(c.heads),
+      kv_heads_(c.kv_heads),
+      head_size_(c.head_size),
+      options_{.scale = 1.0 / std::sqrt(c.query_scalar),
+               .soft_cap = c.attention_cap,
+               .window = c.window_of(layer)} {
+  if (c.scale_by_layer) options_.scale /= static_cast<double>(layer + 1);
+  const std::int64_t q_rows = c.heads * c.head_size, kv_rows = c.kv_heads * c.head_size;
+  const Linear::Options in{.bias = a.qkv_bias, .std = c.init_std, .in_out = a.in_out};
+  if (a.qkv == QkvLayout::split) {
+    q.emplace(c.width, q_rows, in);
+    k.emplace(c.width, kv_rows, in);
+    v.emplace(c.width, kv_rows, in);
+  } else {
+    qkv.emplace(c.width, q_rows + 2 * kv_rows, in);
+  }
+  if (a.qk_norm == QkNorm::none) return;
+  const bool whole = a.qk_norm == QkNorm::whole;
+  q_norm.emplace(whole ? q_rows : c.head_size, a.norm, c.norm_eps);
+  k_norm.emplace(whole ? kv_rows : c.head_size, a.norm, c.norm_eps);
+}
+
+Tensor SelfAttention::normalised(const Tensor& x, const std::optional<Norm>& norm) const {
+  return norm ? (*norm)(x, x.dtype()) : x;
+}
+
+Tensor SelfAttention::heads_of(const Tensor& x, const Linear& linear,
+                               const std::optional<Norm>& norm, std::int64_t heads) const {
+  const Shape split{x.dim(0), x.dim(1), heads, head_size_};
+  if (a_->qk_norm == QkNorm::whole) return ops::reshape(normalised(linear(x), norm), split);
+  return normalised(ops::reshape(linear(x), split), norm);
+}
+
+SelfAttention::Heads SelfAttention::project(const Tensor& x) const {
+  if (!qkv)
+    return {heads_of(x, *q, q_norm, heads_), heads_of(x, *k, k_norm, kv_heads_),
+            heads_of(x, *v, {}, kv_heads_)};
+  const std::int64_t b = x.dim(0), t = x.dim(1), d = head_size_;
+  if (a_->qkv == QkvLayout::by_head) {
+    const Tensor y = ops::reshape((*qkv)(x), {b, t, heads_, 3 * d});
+    const auto part = [&](std::int64_t i) { return ops::slice(y, 3, i * d, (i + 1) * d); };
+    return {part(0), part(1), part(2)};
+  }
+  const Tensor y = ops::reshape((*qkv)(x), {b, t, heads_ + 2 * kv_heads_, d});
+  const std::int64_t k_end = heads_ + kv_heads_;
+  return {ops::slice(y, 2, 0, heads_), ops::slice(y, 2, heads_, k_end),
+          ops::slice(y, 2, k_end, k_end + kv_heads_)};
+}
+
+Tensor SelfAttention::operator()(const Tensor& x, const AttentionStep& step) const {
+  Heads h = project(x);
+  if (step.rope.cos.defined()) {
+    h.q = ops::rope(h.q, step.rope, step.batch.positions);
+    h.k = ops::rope(h.k, step.rope, step.batch.positions);
+  }
+  ops::AttentionOptions options = options_;
+  if (step.cache != nullptr) {
+    options.query_offset = step.cache->length();
+    const auto seen = step.cache->extend(step.layer, h.k, h.v);
+    h.k = seen.k;
+    h.v = seen.v;
+  }
+  const Tensor mixed = ops::attention(h.q, h.k, h.v, step.batch.document_start, options);
+  return o(ops::reshape(mixed, {x.dim(0), x.dim(1), heads_ * head_size_}));
+}
+
+void SelfAttention::fields(ModuleVisitor& visit) {
+  const DecoderNames& n = a_->names;
+  visit(n.q, q);
+  visit(n.k, k);
+  visit(n.v, v);
+  visit(n.qkv, qkv);
+  visit(n.o, o);
+  visit(n.q_norm, q_norm);
+  visit(n.k_norm, k_norm);
+}
+
+}  // namespace lathe::nn
