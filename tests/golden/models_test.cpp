@@ -157,7 +157,7 @@ TEST_P(GoldenModel, LossAndEveryGradientAgree) {
   gradients.end_step();
   EXPECT_NEAR(sums.nll / sums.weight, facts_.at("loss_f64").get<double>(), 1e-5);
   for (const autograd::Parameter* p : model->parameters()) {
-    const Tensor g = ops::scale(p->accumulator(), 1 / sums.weight);
+    const Tensor g = ops::scale(p->gradient(), 1 / sums.weight);
     EXPECT_LT(relative(g, file_.tensor("grad." + p->name())), kGradients) << p->name();
   }
 }
@@ -194,8 +194,8 @@ TEST_P(GoldenModel, AnySplitIntoMicroBatchesGivesTheSameGradientBits) {
     b.end_step();
     EXPECT_EQ(x.nll, y.nll);
     for (std::size_t i = 0; i < whole->parameters().size(); ++i) {
-      const Tensor &p = whole->parameters()[i]->accumulator(),
-                   &q = split->parameters()[i]->accumulator();
+      const Tensor &p = whole->parameters()[i]->gradient(),
+                   &q = split->parameters()[i]->gradient();
       EXPECT_EQ(std::memcmp(p.bytes_begin(), q.bytes_begin(), p.bytes()), 0)
           << whole->parameters()[i]->name() << " in " << name(compute);
     }
@@ -214,8 +214,8 @@ TEST_P(GoldenModel, RecomputeChangesNoBit) {
   a.end_step();
   b.end_step();
   for (std::size_t i = 0; i < plain->parameters().size(); ++i) {
-    const Tensor &p = plain->parameters()[i]->accumulator(),
-                 &q = again->parameters()[i]->accumulator();
+    const Tensor &p = plain->parameters()[i]->gradient(),
+                 &q = again->parameters()[i]->gradient();
     EXPECT_EQ(std::memcmp(p.bytes_begin(), q.bytes_begin(), p.bytes()), 0)
         << plain->parameters()[i]->name();
   }

@@ -3,6 +3,7 @@
 #include "lathe/base/error.h"
 #include "lathe/base/parallel.h"
 #include "lathe/base/random.h"
+#include "lathe/engine/autograd/tape.h"
 #include "lathe/engine/ops/ops.h"
 
 namespace lathe::autograd {
@@ -42,8 +43,35 @@ void Parameter::initialise(std::uint64_t seed) {
 
 void Parameter::allocate_gradients() {
   accumulators_.clear();
-  for (int use = 0; use < uses_; ++use)
+  rows_.reset();
+  if (role_ == Role::embedding && uses_ > 1) {
+    rows_ = std::make_unique<RowSum>(shape_, device());
+    accumulators_.emplace_back();
+  }
+  while (std::ssize(accumulators_) < uses_)
     accumulators_.push_back(Tensor::zeros(shape_, DType::f32, device()));
+}
+
+void Parameter::clear_gradients() {
+  if (rows_) rows_->clear();
+  for (const Tensor& sum : accumulators_)
+    if (sum.defined()) ops::fill_(sum, 0.0);
+}
+
+void Parameter::watch(Tape& tape) const {
+  for (int use = 0; use < uses_; ++use) {
+    if (use == 0 && rows_) {
+      tape.watch_rows(value(), rows_.get());
+    } else {
+      tape.watch(value(use), accumulator(use));
+    }
+  }
+}
+
+void Parameter::merge_uses() {
+  const Tensor& total = gradient();
+  if (rows_) rows_->add_to(total);
+  for (int use = rows_ ? 2 : 1; use < uses_; ++use) ops::add_acc_(total, accumulator(use));
 }
 
 void Parameter::load(const Tensor& weights) {

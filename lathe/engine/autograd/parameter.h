@@ -3,13 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "lathe/engine/autograd/row_sum.h"
 #include "lathe/engine/ops/ops.h"
 #include "lathe/engine/tensor/tensor.h"
 
 namespace lathe::autograd {
+
+class Tape;
 
 /// How a parameter starts. Draws are a function of (seed, parameter name, element), so a model's
 /// start does not depend on the order in which it is built.
@@ -38,7 +42,7 @@ class Parameter {
   void set_trainable(bool trainable) { trainable_ = trainable; }
 
   /// How often the model reads it (tied embedding: 2). Each use has its own handle and its own
-  /// accumulator, so that the order of additions does not depend on how a batch is split.
+  /// sum of gradients, so that the order of additions does not depend on how a batch is split.
   void add_use() { ++uses_; }
   int uses() const { return uses_; }
 
@@ -47,8 +51,14 @@ class Parameter {
   void allocate(DType compute, Device device);
   /// Fills the master as init says, then the value. Stream: "init/<name>".
   void initialise(std::uint64_t seed);
-  /// Zeroed f32 accumulators, one a use.
+  /// Zeroed f32 sums, one a use. Of an embedding that is read again (tied), use 0 keeps only the
+  /// rows that a step touches.
   void allocate_gradients();
+  void clear_gradients();
+  /// Puts all uses on `tape`, with their sums where there are any.
+  void watch(Tape& tape) const;
+  /// Adds the other uses to use 0, in graph order; once a step, before gradient() is read.
+  void merge_uses();
 
   /// The truth that the optimizer updates, f32: the tensor itself, or a copy joined from its
   /// halves.
@@ -59,9 +69,12 @@ class Parameter {
   const ops::Master& state() const { return state_; }
   /// What ops read: the master itself, or its upper half.
   const Tensor& value(int use = 0) const { return handles_[static_cast<std::size_t>(use)]; }
-  const Tensor& accumulator(int use = 0) const {
-    return accumulators_[static_cast<std::size_t>(use)];
+  /// The sum of one use, f32; undefined where it is kept by rows.
+  Tensor accumulator(int use) const {
+    return accumulators_.empty() ? Tensor() : accumulators_[static_cast<std::size_t>(use)];
   }
+  /// After merge_uses: the gradient of the step, f32.
+  const Tensor& gradient() const { return accumulators_[rows_ ? 1 : 0]; }
   Device device() const { return handles_[0].device(); }
   bool has_gradients() const { return !accumulators_.empty(); }
 
@@ -80,7 +93,8 @@ class Parameter {
   int uses_ = 1;
   ops::Master state_;
   std::vector<Tensor> handles_;
-  std::vector<Tensor> accumulators_;
+  std::vector<Tensor> accumulators_;  // one a use
+  std::unique_ptr<RowSum> rows_;      // instead of the first of them
 };
 
 }  // namespace lathe::autograd

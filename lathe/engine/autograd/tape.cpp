@@ -24,6 +24,12 @@ class Tape::Sink : public ops::GradSink {
     if (options_.create_graph || !wants(input)) return {};
     return tape_.entries_.at(at(input).id()).accumulator;
   }
+  bool add_rows(int input, const Tensor& rows, const Tensor& ids) override {
+    if (options_.create_graph || !wants(input)) return false;
+    RowSum* sum = tape_.entries_.at(at(input).id()).rows;
+    if (sum != nullptr) sum->add(rows, ids);
+    return sum != nullptr;
+  }
 
  private:
   const Tensor& at(int input) const { return in_[static_cast<std::size_t>(input)]; }
@@ -42,7 +48,11 @@ void Tape::watch(const Tensor& leaf, Tensor accumulator) {
       (accumulator.shape() != leaf.shape() || accumulator.dtype() != DType::f32))
     fail(ErrorCode::kShapeMismatch, "tape: accumulator {} does not fit leaf {}; expected f32",
          describe(accumulator), describe(leaf));
-  entries_[leaf.id()] = Entry{true, std::move(accumulator), {}};
+  entries_[leaf.id()] = Entry{.leaf = true, .accumulator = std::move(accumulator)};
+}
+
+void Tape::watch_rows(const Tensor& table, RowSum* rows) {
+  entries_[table.id()] = Entry{.leaf = true, .rows = rows};
 }
 
 void Tape::after(const ops::OpDef& def, ops::Inputs in, ops::Inputs out, const ops::Attrs& attrs) {
@@ -190,7 +200,9 @@ void Tape::differentiate_replay(Node& node, const Tensor& gradient) {
   Tape inner;
   // The same leaves with the same accumulators: going on from the stored values.
   for (const auto& [id, entry] : entries_)
-    if (entry.leaf) inner.entries_[id] = Entry{true, entry.accumulator, {}};
+    if (entry.leaf)
+      inner.entries_[id] =
+          Entry{.leaf = true, .accumulator = entry.accumulator, .rows = entry.rows};
   const Tensor x = node.in[0].alias();
   inner.watch(x);
   Tensor y;
@@ -209,6 +221,9 @@ void Tape::accumulate(std::uint64_t id, const Tensor& like, const Tensor& gradie
   const Tensor typed =
       gradient.dtype() == like.dtype() ? gradient : ops::cast(gradient, like.dtype());
   Entry& entry = entries_.at(id);
+  if (entry.rows != nullptr && !options.create_graph)
+    fail(ErrorCode::kUnsupported, "tape: {} is watched by rows; a whole gradient arrived",
+         describe(like));
   if (entry.accumulator.defined() && !options.create_graph) {
     ops::add_acc_(entry.accumulator, typed);
     return;

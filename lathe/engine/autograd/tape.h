@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lathe/engine/autograd/row_sum.h"
 #include "lathe/engine/ops/op.h"
 
 namespace lathe::autograd {
@@ -33,6 +34,8 @@ class Tape : public ops::Recorder {
   /// Makes `leaf` tracked. With an accumulator (f32, same shape), gradients are added into it,
   /// tokens ascending, and gradient() stays undefined.
   void watch(const Tensor& leaf, Tensor accumulator = {});
+  /// Makes a table tracked that is only read by rows; `rows` outlives the tape.
+  void watch_rows(const Tensor& table, RowSum* rows);
 
   void after(const ops::OpDef& def, ops::Inputs in, ops::Inputs out,
              const ops::Attrs& attrs) override;
@@ -62,6 +65,7 @@ class Tape : public ops::Recorder {
   struct Entry {
     bool leaf = false;
     Tensor accumulator;
+    RowSum* rows = nullptr;
     Tensor gradient;
   };
 

@@ -66,6 +66,10 @@ class GradSink {
   virtual void add(int input, const Tensor& gradient) = 0;
   /// The f32 accumulator of a leaf, or an undefined tensor.
   virtual Tensor accumulator(int input) const = 0;
+  /// Whether a leaf took the gradient of the rows `ids` of it: rows [...,C], ids i32 [...].
+  virtual bool add_rows(int /*input*/, const Tensor& /*rows*/, const Tensor& /*ids*/) {
+    return false;
+  }
 };
 
 enum Trait : std::uint32_t {

@@ -45,6 +45,7 @@ void cpu_embedding(const KernelCall& c) noexcept {
 }
 
 void vjp_embedding(const VjpCall& c, GradSink& sink) {
+  if (sink.add_rows(0, c.grad[0], c.in[1])) return;
   Tensor acc = sink.accumulator(0);
   const bool owned = sink.wants(0) && !acc.defined();
   if (owned) acc = full(c.in[0].shape(), 0, wide(c.in[0].dtype()), c.in[0].device());

@@ -28,7 +28,7 @@ void Adamw::step(const Update& update) {
     Parameter& p = *slot.parameter;
     if (!p.trainable() || !p.has_gradients()) continue;
     s.weight_decay = decays(p) ? config_.weight_decay : 0.0;
-    ops::adamw_(p.state(), p.accumulator(), slot.m, slot.v, s);
+    ops::adamw_(p.state(), p.gradient(), slot.m, slot.v, s);
   }
 }
 

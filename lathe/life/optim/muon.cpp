@@ -52,7 +52,7 @@ void Muon::step(const Update& update) {
   for (Slot& slot : slots_) {
     Parameter& p = *slot.parameter;
     if (!p.trainable() || !p.has_gradients()) continue;
-    const Tensor g = ops::scale(p.accumulator(), update.gradient_scale);
+    const Tensor g = ops::scale(p.gradient(), update.gradient_scale);
     ops::scale_(slot.momentum, mu);
     ops::add_acc_(slot.momentum, ops::scale(g, 1.0 - mu));
     const Tensor direction = config_.nesterov

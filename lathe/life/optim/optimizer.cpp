@@ -52,7 +52,7 @@ double gradient_norm(const std::vector<Parameter*>& parameters) {
             [](const Parameter* a, const Parameter* b) { return a->name() < b->name(); });
   double total = 0;
   for (const Parameter* p : sorted)
-    if (p->trainable() && p->has_gradients()) total += ops::sum_of_squares(p->accumulator()).item();
+    if (p->trainable() && p->has_gradients()) total += ops::sum_of_squares(p->gradient()).item();
   return std::sqrt(total);
 }
 

@@ -37,7 +37,7 @@ struct Update {
   std::int64_t count = 1;       // updates done, this one included (the k of bias correction)
 };
 
-/// Reads accumulator(0) of each trainable parameter and writes master and value. Parameters with no
+/// Reads gradient() of each trainable parameter and writes master and value. Parameters with no
 /// accumulator are left alone. Weight decay acts on matrices and untied heads, not on embeddings
 /// and vectors.
 class Optimizer {
@@ -55,7 +55,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
 bool decays(const Parameter& parameter);
 
 /// sqrt(sum over parameters of |g|^2): blocks in f32, blocks and tensors ascending in f64, tensors
-/// in name order. The gradients are accumulator(0), not yet scaled.
+/// in name order. The gradients are gradient(), not yet scaled.
 double gradient_norm(const std::vector<Parameter*>& parameters);
 
 }  // namespace lathe::optim

@@ -15,20 +15,18 @@ Gradients::Gradients(const std::vector<autograd::Parameter*>& parameters) {
 
 void Gradients::begin_step() {
   partials_.clear();
-  for (const autograd::Parameter* p : parameters_)
-    for (int use = 0; use < p->uses(); ++use) ops::fill_(p->accumulator(use), 0.0);
+  for (autograd::Parameter* p : parameters_) p->clear_gradients();
 }
 
 void Gradients::merge_uses() {
-  for (const autograd::Parameter* p : parameters_)
-    for (int use = 1; use < p->uses(); ++use) ops::add_acc_(p->accumulator(), p->accumulator(use));
+  for (autograd::Parameter* p : parameters_) p->merge_uses();
 }
 
 void Gradients::end_group() {
   merge_uses();
   // A binary counter: equal levels merge, the earlier group on the left.
   Partial mine{0, {}};
-  for (const autograd::Parameter* p : parameters_) mine.sums.push_back(p->accumulator());
+  for (const autograd::Parameter* p : parameters_) mine.sums.push_back(p->gradient());
   bool copied = false;
   while (!partials_.empty() && partials_.back().level == mine.level) {
     Partial left = std::move(partials_.back());
@@ -45,8 +43,7 @@ void Gradients::end_group() {
       sum = copy;
     }
   partials_.push_back(std::move(mine));
-  for (const autograd::Parameter* p : parameters_)
-    for (int use = 0; use < p->uses(); ++use) ops::fill_(p->accumulator(use), 0.0);
+  for (autograd::Parameter* p : parameters_) p->clear_gradients();
 }
 
 void Gradients::end_step() {
@@ -58,7 +55,7 @@ void Gradients::end_step() {
       ops::add_acc_(partials_.back().sums[i], right.sums[i]);
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i)
-    ops::copy_(parameters_[i]->accumulator(), partials_[0].sums[i]);
+    ops::copy_(parameters_[i]->gradient(), partials_[0].sums[i]);
   partials_.clear();
 }
 

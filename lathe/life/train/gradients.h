@@ -20,7 +20,7 @@ class Gradients {
   void begin_step();
   /// The accumulators hold the sum of one group.
   void end_group();
-  /// After the last group: accumulator(0) of each parameter holds the gradient of the step.
+  /// After the last group: gradient() of each parameter is that of the step.
   void end_step();
 
  private:

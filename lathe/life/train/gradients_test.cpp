@@ -25,7 +25,7 @@ float total(Parameter& p, const std::vector<float>& groups) {
     if (groups.size() > 1) gradients.end_group();
   }
   gradients.end_step();
-  return p.accumulator().data<float>()[0];
+  return p.gradient().data<float>()[0];
 }
 
 Parameter make(int uses) {
@@ -57,7 +57,7 @@ TEST(Gradients, AStepBeginsFromZero) {
     gradients.begin_step();
     contribute(p, 2.0f);
     gradients.end_step();
-    EXPECT_EQ(p.accumulator().data<float>()[1], 2.0f);
+    EXPECT_EQ(p.gradient().data<float>()[1], 2.0f);
   }
 }
 

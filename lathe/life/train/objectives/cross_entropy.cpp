@@ -31,10 +31,8 @@ void CrossEntropy::train(model::LanguageModel& model, const data::Batch& batch, 
   const Tensor targets = Tensor::from(std::span<const std::int32_t>(batch.targets), {n});
   const Tensor weights = Tensor::from(std::span<const float>(batch.weights), {n});
   autograd::Tape tape;
-  for (const autograd::Parameter* p : model.parameters()) {
-    if (!p->trainable() || !p->has_gradients()) continue;
-    for (int use = 0; use < p->uses(); ++use) tape.watch(p->value(use), p->accumulator(use));
-  }
+  for (const autograd::Parameter* p : model.parameters())
+    if (p->trainable() && p->has_gradients()) p->watch(tape);
   Tensor hidden;  // [N,C]
   {
     const ops::RecorderScope scope(&tape);
