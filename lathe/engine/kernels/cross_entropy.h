@@ -10,7 +10,7 @@ namespace lathe::kernels {
 /// dlogits is given, the gradient of weight * (nll + z_loss * lse^2) with respect to x:
 /// weight * ((1 + 2 z_loss lse) p - onehot) dz/dx.
 /// Shapes: logits, dlogits [R,V]; targets, weights, nll, lse [R]; weights (default 1), lse and
-/// dlogits may be absent; dlogits may be logits.
+/// dlogits may be absent; it may be logits, or in bf16 lie in the first half of each row of them.
 /// Dtypes: logits and dlogits f32 or bf16 each for itself, targets i32, others f32; or all f64
 /// (targets i32). Units: nats; nll is neither weighted nor does it hold the z-loss.
 /// A target of -1 is none: nll, lse and the gradient row are 0. Any other target outside [0, V)

@@ -10,7 +10,7 @@ namespace {
 
 /// Rows of a chunk: enough that reading the [V,C] weights three times hides behind the products,
 /// few enough that the logits stay small. Even, so that pairs of bf16 tokens do not straddle.
-constexpr std::int64_t kChunk = 256;
+constexpr std::int64_t kChunk = 128;
 
 std::int64_t align(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -66,14 +66,13 @@ Chunk make_chunk(const LinearCrossEntropyArgs& args, std::int64_t begin, std::in
   const std::int64_t vocab = args.weight.dims[0];
   const DType wide = args.x.dtype == DType::f64 ? DType::f64 : DType::f32;
   char* memory = static_cast<char*>(args.workspace);
-  const std::int64_t logit_bytes = align(rows * vocab * static_cast<std::int64_t>(size_of(wide)));
   chunk.logits = matrix(memory, wide, rows, vocab);
-  *used = logit_bytes;
+  *used = align(rows * vocab * static_cast<std::int64_t>(size_of(wide)));
+  // The gradient takes the place of the logits, in bf16 the first half of each row.
   chunk.dlogits = chunk.logits;
-  if (args.x.dtype == DType::bf16 && wants_gradient(args)) {
-    chunk.dlogits =
-        matrix(memory == nullptr ? nullptr : memory + logit_bytes, DType::bf16, rows, vocab);
-    *used += align(rows * vocab * 2);
+  if (args.x.dtype == DType::bf16) {
+    chunk.dlogits.dtype = DType::bf16;
+    chunk.dlogits.strides[0] = 2 * vocab;
   }
   return chunk;
 }
