@@ -194,8 +194,7 @@ TEST_P(GoldenModel, AnySplitIntoMicroBatchesGivesTheSameGradientBits) {
     b.end_step();
     EXPECT_EQ(x.nll, y.nll);
     for (std::size_t i = 0; i < whole->parameters().size(); ++i) {
-      const Tensor &p = whole->parameters()[i]->gradient(),
-                   &q = split->parameters()[i]->gradient();
+      const Tensor &p = whole->parameters()[i]->gradient(), &q = split->parameters()[i]->gradient();
       EXPECT_EQ(std::memcmp(p.bytes_begin(), q.bytes_begin(), p.bytes()), 0)
           << whole->parameters()[i]->name() << " in " << name(compute);
     }
@@ -214,8 +213,7 @@ TEST_P(GoldenModel, RecomputeChangesNoBit) {
   a.end_step();
   b.end_step();
   for (std::size_t i = 0; i < plain->parameters().size(); ++i) {
-    const Tensor &p = plain->parameters()[i]->gradient(),
-                 &q = again->parameters()[i]->gradient();
+    const Tensor &p = plain->parameters()[i]->gradient(), &q = again->parameters()[i]->gradient();
     EXPECT_EQ(std::memcmp(p.bytes_begin(), q.bytes_begin(), p.bytes()), 0)
         << plain->parameters()[i]->name();
   }
