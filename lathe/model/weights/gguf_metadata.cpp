@@ -1,6 +1,7 @@
 #include "lathe/model/weights/gguf_metadata.h"
 
 #include <bit>
+#include <charconv>
 #include <cstring>
 
 #include "lathe/base/error.h"
@@ -23,6 +24,14 @@ GgufValue scalar(GgufType type, T value) {
 [[noreturn]] void wrong_type(std::string_view wanted, const GgufValue& value) {
   fail(ErrorCode::kInvalidArgument, "expected {}, got {}{}", wanted,
        value.is_array() ? "a list of " : "", name(value.type()));
+}
+
+double shortest(float value) {
+  char text[32];
+  const auto end = std::to_chars(std::begin(text), std::end(text), value).ptr;
+  double out = value;
+  std::from_chars(text, end, out);
+  return out;
 }
 
 }  // namespace
@@ -182,7 +191,9 @@ std::optional<std::int64_t> GgufMetadata::integer(std::string_view key) const {
   return single(*this, key, [](const GgufValue& v) { return v.integer(); });
 }
 std::optional<double> GgufMetadata::number(std::string_view key) const {
-  return single(*this, key, [](const GgufValue& v) { return v.number(); });
+  return single(*this, key, [](const GgufValue& v) {
+    return v.type() == GgufType::f32 ? shortest(static_cast<float>(v.number())) : v.number();
+  });
 }
 std::optional<bool> GgufMetadata::boolean(std::string_view key) const {
   return single(*this, key, [](const GgufValue& v) { return v.boolean(); });

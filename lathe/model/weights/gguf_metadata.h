@@ -86,7 +86,8 @@ class GgufMetadata {
   void remove(std::string_view key);
 
   /// The value, absent where the key is. Throw Corrupt naming the key where the type is another one
-  /// (an integer counts as a number).
+  /// (an integer counts as a number). An f32 comes as the shortest decimal that it stands for:
+  /// 1e-5, not 9.99999975e-6.
   std::optional<std::int64_t> integer(std::string_view key) const;
   std::optional<double> number(std::string_view key) const;
   std::optional<bool> boolean(std::string_view key) const;

@@ -1,0 +1,141 @@
+#include "lathe/model/weights/gguf_weights.h"
+
+#include <cstring>
+
+#include "lathe/base/error.h"
+#include "lathe/model/weights/row_codec.h"
+
+namespace lathe::weights {
+namespace {
+
+/// Tensors that hold no weights: divisors of rotary frequencies (model/gguf_rope.h).
+bool is_rope_tensor(std::string_view name) {
+  return name == "rope_freqs.weight" || name == "rope_factors_long.weight" ||
+         name == "rope_factors_short.weight";
+}
+
+/// Some rows of a tensor: all of them, or one part of a joined matrix.
+struct Rows {
+  std::int64_t begin, count;
+};
+
+Rows rows_of(const GgufTensor& tensor, char part, GgufWeights::Heads heads) {
+  const std::int64_t all = tensor.shape[0];
+  if (part == 0) return {0, all};
+  const std::int64_t share = heads.query + 2 * heads.key;
+  if (all % share != 0)
+    fail(ErrorCode::kCorrupt, "tensor '{}': {} rows do not divide among {} heads", tensor.name, all,
+         share);
+  const std::int64_t q = all / share * heads.query, kv = all / share * heads.key;
+  if (part == 'q') return {0, q};
+  return {part == 'k' ? q : q + kv, kv};
+}
+
+/// The same bytes, each row where Hugging Face transformers has it. Blocks stay blocks.
+Tensor reordered(const Tensor& tensor, GgufChange change, std::int64_t groups) {
+  const Tensor out = Tensor::empty(tensor.shape(), tensor.dtype());
+  const std::int64_t rows = tensor.dim(0);
+  const std::size_t bytes = tensor.bytes() / static_cast<std::size_t>(rows);
+  for (std::int64_t r = 0; r < rows; ++r)
+    std::memcpy(
+        out.bytes_begin() + static_cast<std::size_t>(hf_row(change, rows, groups, r)) * bytes,
+        tensor.bytes_begin() + static_cast<std::size_t>(r) * bytes, bytes);
+  return out;
+}
+
+std::vector<float> decoded(const GgufFile& file, const GgufTensor& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.shape.count()));
+  decode_rows(*tensor.type, file.tensor(tensor).bytes_begin(), values.data(), tensor.rows(),
+              tensor.row_length());
+  return values;
+}
+
+/// w of a norm that is stored as 1 + w.
+Tensor without_one(const GgufFile& file, const GgufTensor& tensor) {
+  std::vector<float> values = decoded(file, tensor);
+  const GgufValue* exact = file.metadata().find(exact_key(tensor.name));
+  if (exact != nullptr && (exact->type() != GgufType::f32 || exact->count() != values.size()))
+    exact = nullptr;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float w = exact != nullptr ? static_cast<float>(exact->number(i)) : 0;
+    // Only while the tensor still says the same: other programs change tensors, too.
+    values[i] = exact != nullptr && w + 1.0f == values[i] ? w : values[i] - 1.0f;
+  }
+  return Tensor::from(values, tensor.shape);
+}
+
+Tensor transposed(const GgufFile& file, const GgufTensor& tensor) {
+  const std::vector<float> values = decoded(file, tensor);
+  const std::int64_t rows = tensor.shape[0], columns = tensor.shape[1];
+  const Tensor out = Tensor::empty({columns, rows}, DType::f32);
+  for (std::int64_t c = 0; c < columns; ++c)
+    for (std::int64_t r = 0; r < rows; ++r)
+      out.data<float>()[c * rows + r] = values[static_cast<std::size_t>(r * columns + c)];
+  return out;
+}
+
+}  // namespace
+
+std::string exact_key(const std::string& gguf_name) { return "lathe.exact." + gguf_name; }
+
+GgufWeights::GgufWeights(GgufFile file, Heads heads) : file_(std::move(file)), heads_(heads) {
+  const GgufFamily& family =
+      family_of_architecture(file_.metadata().text("general.architecture").value_or(""));
+  for (const GgufTensor& tensor : file_.tensors()) {
+    if (is_rope_tensor(tensor.name)) continue;
+    const std::vector<GgufLink> links = family.links_of_gguf(tensor.name);
+    if (links.empty())
+      fail(ErrorCode::kUnsupported, "{}: tensor '{}' is not known in networks of architecture {}",
+           file_.subject(), tensor.name, family.architecture);
+    for (const GgufLink& link : links) {
+      if (!links_.emplace(link.hf, link).second)
+        fail(ErrorCode::kCorrupt, "{}: tensor '{}': its part '{}' is also a tensor of its own",
+             file_.subject(), tensor.name, link.hf);
+      names_.push_back(link.hf);
+    }
+  }
+}
+
+std::int64_t GgufWeights::groups(const GgufLink& link) const {
+  return link.change == GgufChange::interleave && link.hf.find(".k_proj.") != std::string::npos
+             ? heads_.key
+             : heads_.query;
+}
+
+StoredTensor GgufWeights::get(const std::string& name) const {
+  const auto found = links_.find(name);
+  if (found == links_.end())
+    fail(ErrorCode::kNotFound, "{}: has no tensor for '{}'", file_.subject(), name);
+  const GgufLink& link = found->second;
+  const GgufTensor& tensor = *file_.find(link.gguf);
+  Tensor data = file_.tensor(tensor);  // checks the type
+  if (link.change == GgufChange::plus_one) return {without_one(file_, tensor), tensor.shape, {}};
+  if (link.change == GgufChange::transpose && tensor.shape.rank() == 2) {
+    data = transposed(file_, tensor);
+    return {data, data.shape(), {}};
+  }
+  const Rows rows = rows_of(tensor, link.part, heads_);
+  Shape shape = tensor.shape;
+  shape[0] = rows.count;
+  if (rows.count != tensor.shape[0]) {
+    Shape part = data.shape();
+    part[0] = rows.count;
+    const std::size_t bytes = data.bytes() / static_cast<std::size_t>(tensor.shape[0]);
+    const auto offset = static_cast<std::size_t>(data.bytes_begin() - data.storage()->data());
+    data = Tensor::over(data.storage(), offset + static_cast<std::size_t>(rows.begin) * bytes, part,
+                        data.dtype());
+  }
+  if (link.change != GgufChange::none) {
+    const std::int64_t heads = groups(link);
+    const std::int64_t unit = heads * (link.change == GgufChange::by_part ? 3 : 2);
+    if (rows.count % unit != 0)
+      fail(ErrorCode::kCorrupt, "{}: tensor '{}': {} rows do not divide among {} heads",
+           file_.subject(), tensor.name, rows.count, heads);
+    data = reordered(data, link.change, heads);
+  }
+  return {data, shape, tensor.type->quant};
+}
+
+std::string GgufWeights::file_of(const std::string&) const { return file_.subject(); }
+
+}  // namespace lathe::weights
