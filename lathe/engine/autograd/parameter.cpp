@@ -10,6 +10,7 @@ namespace lathe::autograd {
 
 void Parameter::allocate(DType compute, Device device) {
   state_ = {};
+  quantised_.reset();
   if (role_ == Role::vector || compute != DType::bf16) {
     state_.whole = Tensor::empty(shape_, DType::f32, device);
     return make_handles(state_.whole);
@@ -74,11 +75,49 @@ void Parameter::merge_uses() {
   for (int use = rows_ ? 2 : 1; use < uses_; ++use) ops::add_acc_(total, accumulator(use));
 }
 
-void Parameter::load(const Tensor& weights) {
+void Parameter::expect_shape(const Tensor& weights) const {
   if (weights.shape() != shape_)
     fail(ErrorCode::kShapeMismatch, "{}: expected {}, the file has {}", name_, to_string(shape_),
          to_string(weights.shape()));
+}
+
+void Parameter::load(const Tensor& weights) {
+  expect_shape(weights);
   set_master(weights);
+}
+
+void Parameter::adopt(const Tensor& weights, DType compute) {
+  expect_shape(weights);
+  state_ = {};
+  quantised_.reset();
+  DType type = weights.dtype();
+  if (role_ == Role::vector || (type != DType::bf16 && compute != DType::bf16)) type = DType::f32;
+  if (role_ != Role::vector && compute == DType::bf16) type = DType::bf16;
+  Tensor value = weights;
+  if (weights.dtype() != type) {
+    value = Tensor::empty(shape_, type);
+    ops::copy_(value, weights);
+  }
+  trainable_ = false;
+  make_handles(value);
+}
+
+void Parameter::load_quantised(const Tensor& blocks, kernels::QuantType type) {
+  if (role_ == Role::vector || shape_.rank() != 2)
+    fail(ErrorCode::kUnsupported, "{}: expected a matrix for {} blocks, it is {}", name_,
+         kernels::name(type), to_string(shape_));
+  const bool whole = blocks.rank() == 2 && blocks.dtype() == DType::u8 &&
+                     blocks.dim(1) % kernels::block_bytes(type) == 0;
+  const Shape rows = whole ? Shape{blocks.dim(0), kernels::row_elements(type, blocks.dim(1))}
+                           : blocks.shape();
+  const Shape turned{shape_[1], shape_[0]};  // [in,out], see the declaration
+  if (!whole || (rows != shape_ && (role_ != Role::matrix || rows != turned)))
+    fail(ErrorCode::kShapeMismatch, "{}: expected {}, the file has {} blocks of {}", name_,
+         to_string(shape_), kernels::name(type), to_string(rows));
+  state_ = {};
+  quantised_ = Quantised{.type = type};
+  trainable_ = false;
+  make_handles(blocks);
 }
 
 void Parameter::set_master(const Tensor& master) {

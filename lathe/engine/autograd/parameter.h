@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lathe/engine/autograd/row_sum.h"
+#include "lathe/engine/kernels/quant.h"
 #include "lathe/engine/ops/ops.h"
 #include "lathe/engine/tensor/tensor.h"
 
@@ -28,6 +30,12 @@ struct Init {
 
 /// What an optimizer needs to know: Muon takes matrices only, weight decay spares vectors.
 enum class Role : std::uint8_t { matrix, embedding, head, vector };
+
+/// A matrix that stays blocks of a quantised type.
+struct Quantised {
+  kernels::QuantType type = kernels::QuantType::q8_0;
+  bool exact = false;  // multiply the dequantised f32 values instead of int8
+};
 
 class Parameter {
  public:
@@ -61,7 +69,7 @@ class Parameter {
   void merge_uses();
 
   /// The truth that the optimizer updates, f32: the tensor itself, or a copy joined from its
-  /// halves.
+  /// halves. Undefined after adopt and load_quantised.
   Tensor master() const { return state_.whole.defined() ? state_.whole : ops::join_master(state_); }
   /// Rewrites master and value. Takes f32, shape as it is.
   void set_master(const Tensor& master);
@@ -78,11 +86,25 @@ class Parameter {
   Device device() const { return handles_[0].device(); }
   bool has_gradients() const { return !accumulators_.empty(); }
 
-  /// Takes over weights (f32 or the compute type): inference without a second copy, or a start for
-  /// training. Throws ShapeMismatch naming the parameter.
+  /// Copies weights of any float type: a start for training. Throws ShapeMismatch naming the
+  /// parameter.
   void load(const Tensor& weights);
+  /// Inference: reads weights where they lie, without a master. Converted are f16, f32 for a network
+  /// that computes in bf16, and vectors that are not f32. Throws ShapeMismatch.
+  void adopt(const Tensor& weights, DType compute);
+  /// Inference: reads quantised blocks where they lie; value() is then the blocks, and whoever
+  /// multiplies by it asks quantised() first. Rows are outputs, also for a weight that is otherwise
+  /// [in,out]. Shapes: blocks u8 [N,row_bytes(type,K)]. Throws ShapeMismatch, and Unsupported for a
+  /// vector.
+  void load_quantised(const Tensor& blocks, kernels::QuantType type);
+  const std::optional<Quantised>& quantised() const { return quantised_; }
+  /// How quantised blocks are multiplied; no effect on other parameters.
+  void set_exact(bool exact) {
+    if (quantised_) quantised_->exact = exact;
+  }
 
  private:
+  void expect_shape(const Tensor& weights) const;
   void make_handles(const Tensor& value);
 
   std::string name_;
@@ -91,6 +113,7 @@ class Parameter {
   Init init_;
   bool trainable_ = true;
   int uses_ = 1;
+  std::optional<Quantised> quantised_;
   ops::Master state_;
   std::vector<Tensor> handles_;
   std::vector<Tensor> accumulators_;  // one a use
