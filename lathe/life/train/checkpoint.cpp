@@ -78,6 +78,8 @@ void write_files(FileSystem& files, const std::string& folder, const CheckpointP
     });
   };
 
+  // Masters in two halves are joined one by one: the step's activations, now idle, make room.
+  release_cached_memory();
   std::vector<weights::TensorSource> masters;
   for (const autograd::Parameter* p : parts.model->parameters())
     masters.push_back({p->name(), DType::f32, p->shape(), [p] { return p->master(); }});
