@@ -20,7 +20,7 @@ namespace lathe::train {
 
 /// Version of the meaning of our arithmetic: a change that gives other bits raises it, and a
 /// checkpoint of another version is not resumed.
-constexpr std::int64_t kNumericsVersion = 1;
+constexpr std::int64_t kNumericsVersion = 2;  // 2: bf16 values of masters round ties away from zero
 
 /// Where a run stands between two steps: the loop's part of state.json.
 struct LoopState {
