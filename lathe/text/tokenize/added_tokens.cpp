@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "lathe/text/tokenize/unicode.h"
+#include "lathe/text/tokenize/char_sets.h"
 
 namespace lathe::tokenize {
 namespace {
@@ -13,8 +13,7 @@ std::size_t spaces_before(std::string_view text, std::size_t end, std::size_t li
     std::size_t begin = end - 1;
     while (begin > limit && (text[begin] & 0xC0) == 0x80) --begin;
     const std::size_t size = valid_char_size(text.substr(begin, end - begin));
-    if (size != end - begin || !(char_class(decode_valid(text.data() + begin).code) & kSpace))
-      break;
+    if (size != end - begin || !(kWhite.has(decode_valid(text.data() + begin).code))) break;
     end = begin;
   }
   return end;
@@ -23,10 +22,24 @@ std::size_t spaces_before(std::string_view text, std::size_t end, std::size_t li
 std::size_t spaces_behind(std::string_view text, std::size_t begin) {
   while (begin < text.size()) {
     const std::size_t size = valid_char_size(text.substr(begin));
-    if (size == 0 || !(char_class(decode_valid(text.data() + begin).code) & kSpace)) break;
+    if (size == 0 || !(kWhite.has(decode_valid(text.data() + begin).code))) break;
     begin += size;
   }
   return begin;
+}
+
+/// Whether the character before `at` belongs to a word.
+bool word_ends_at(std::string_view text, std::size_t at) {
+  if (at == 0) return false;
+  std::size_t begin = at - 1;
+  while (begin > 0 && at - begin < 4 && (text[begin] & 0xC0) == 0x80) --begin;
+  return valid_char_size(text.substr(begin, at - begin)) == at - begin &&
+         kWordNeighbours.has(decode_valid(text.data() + begin).code);
+}
+
+bool word_begins_at(std::string_view text, std::size_t at) {
+  return valid_char_size(text.substr(at)) != 0 &&
+         kWordNeighbours.has(decode_valid(text.data() + at).code);
 }
 
 }  // namespace
@@ -73,8 +86,8 @@ std::int32_t AddedTokenFinder::longest_at(std::string_view text, std::size_t at)
   return longest;
 }
 
-bool AddedTokenFinder::find(std::string_view text, std::size_t from, bool parse_special,
-                            Found& found) const {
+bool AddedTokenFinder::find(std::string_view text, std::size_t from, std::size_t taken,
+                            bool parse_special, Found& found) const {
   if (empty()) return false;
   for (std::size_t p = from; p < text.size(); ++p) {
     if (only_start_ >= 0) {
@@ -87,13 +100,15 @@ bool AddedTokenFinder::find(std::string_view text, std::size_t from, bool parse_
     const std::int32_t index = longest_at(text, p);
     if (index < 0) continue;
     const AddedToken& token = tokens_[static_cast<std::size_t>(index)];
-    if (token.special && !parse_special) {
-      p += token.content.size() - 1;
+    const std::size_t end = p + token.content.size();
+    if ((token.special && !parse_special) ||
+        (token.single_word && (word_ends_at(text, p) || word_begins_at(text, end)))) {
+      p = end - 1;
       continue;
     }
-    found = {p, p + token.content.size(), token.id};
-    if (token.lstrip) found.begin = spaces_before(text, p, from);
-    if (token.rstrip) found.end = spaces_behind(text, found.end);
+    found = {p, end, end, token.id};
+    if (token.lstrip) found.begin = spaces_before(text, p, std::min(taken, p));
+    if (token.rstrip) found.end = spaces_behind(text, end);
     return true;
   }
   return false;

@@ -13,8 +13,9 @@ namespace lathe::tokenize {
 struct AddedToken {
   std::int32_t id = 0;
   std::string content;
-  bool lstrip = false;  // takes the spaces before it
-  bool rstrip = false;  // takes the spaces behind it
+  bool single_word = false;  // not where a letter or digit touches it
+  bool lstrip = false;       // takes the spaces before it
+  bool rstrip = false;       // takes the spaces behind it
   bool normalized = false;
   bool special = false;
 };
@@ -31,12 +32,29 @@ class AddedTokenFinder {
 
   struct Found {
     std::size_t begin, end;  // with the spaces that lstrip and rstrip take
+    std::size_t resume;      // where to look on; an rstrip may reach beyond it
     std::int32_t id;
   };
 
   /// The first token at `from` or later; false where there is none. Special tokens are stepped
-  /// over unless parse_special. `from` is 0 or the end of the token found before.
-  bool find(std::string_view text, std::size_t from, bool parse_special, Found& found) const;
+  /// over unless parse_special. `from` is 0 or where the token found before says to resume, and
+  /// `taken` where that one ended: no lstrip reaches over it.
+  bool find(std::string_view text, std::size_t from, std::size_t taken, bool parse_special,
+            Found& found) const;
+
+  /// Calls plain(part) for what lies between the tokens and token(id) for each, in order.
+  template <typename Plain, typename Token>
+  void each(std::string_view text, bool parse_special, const Plain& plain,
+            const Token& token) const {
+    std::size_t taken = 0;
+    Found found{};
+    while (find(text, found.resume, taken, parse_special, found)) {
+      if (found.begin > taken) plain(text.substr(taken, found.begin - taken));
+      token(found.id);
+      taken = found.end;
+    }
+    if (taken < text.size()) plain(text.substr(taken));
+  }
 
  private:
   struct Node {

@@ -1,60 +1,10 @@
 #include "lathe/text/tokenize/bpe.h"
 
-#include <algorithm>
-#include <atomic>
-#include <bit>
-#include <memory>
-#include <queue>
-
 namespace lathe::tokenize {
-namespace {
-
-constexpr std::uint32_t kNoRank = ~std::uint32_t{0};
-constexpr std::size_t kShort = 64;  // symbols; above, a heap beats looking at all pairs
-
-/// The words that a thread has merged lately, whichever tokenizer they belong to: one slot for each
-/// value of the low bits of the hash, the newer word takes it.
-class RecentWords {
- public:
-  static constexpr std::size_t kLongestWord = 40, kMostIds = 12;
-
-  struct Entry {
-    std::uint32_t owner = 0;  // 0: empty
-    std::uint8_t size = 0, count = 0;
-    char bytes[kLongestWord];
-    std::int32_t ids[kMostIds];
-  };
-
-  Entry& slot(std::uint64_t hash) { return entries_[hash >> 17 & (kSlots - 1)]; }
-
- private:
-  static constexpr std::size_t kSlots = 1 << 14;
-  std::unique_ptr<Entry[]> entries_ = std::make_unique<Entry[]>(kSlots);
-};
-
-std::uint32_t next_owner() {
-  static std::atomic<std::uint32_t> count{0};
-  return ++count;
-}
-
-}  // namespace
-
-MergeTable::MergeTable(std::span<const Merge> merges) {
-  const std::size_t size = std::bit_ceil(std::max<std::size_t>(16, merges.size() * 2));
-  slots_.resize(size);
-  mask_ = size - 1;
-  shift_ = 64 - std::countr_zero(size);
-  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-    const std::uint64_t key = key_of(merges[rank].left, merges[rank].right);
-    std::size_t i = home(key);
-    while (slots_[i].key != kEmpty && slots_[i].key != key) i = (i + 1) & mask_;
-    slots_[i] = {key, static_cast<std::uint32_t>(rank), merges[rank].result};
-  }
-}
 
 Bpe::Bpe(std::span<const std::string> tokens, std::span<const Merge> merges,
          const BpeOptions& options)
-    : options_(options), merges_(merges), owner_(next_owner()) {
+    : options_(options), merges_(merges) {
   words_.resize(tokens.size());
   std::vector<std::int32_t> ids;
   for (std::size_t id = 0; id < tokens.size(); ++id) {
@@ -69,33 +19,16 @@ Bpe::Bpe(std::span<const std::string> tokens, std::span<const Merge> merges,
 
 void Bpe::encode_rare(std::string_view word, std::uint64_t hash,
                       std::vector<std::int32_t>& ids) const {
-  if (word.size() > RecentWords::kLongestWord) return merge(word, ids);
-  thread_local RecentWords recent;
-  RecentWords::Entry& entry = recent.slot(hash);
-  if (entry.owner == owner_ && entry.size == word.size() &&
-      same_bytes(entry.bytes, word.data(), word.size())) {
-    ids.insert(ids.end(), entry.ids, entry.ids + entry.count);
-    return;
-  }
+  if (recent_.find(word, hash, ids)) return;
   const std::size_t begin = ids.size();
   merge(word, ids);
-  const std::size_t count = ids.size() - begin;
-  if (count > RecentWords::kMostIds) return;
-  entry.owner = owner_;
-  entry.size = static_cast<std::uint8_t>(word.size());
-  entry.count = static_cast<std::uint8_t>(count);
-  std::copy(word.begin(), word.end(), entry.bytes);
-  std::copy(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end(), entry.ids);
+  recent_.keep(word, hash, ids, begin);
 }
 
 void Bpe::merge(std::string_view word, std::vector<std::int32_t>& ids) const {
   const std::size_t begin = ids.size();
   first_ids(word, ids);
-  if (ids.size() - begin <= kShort) {
-    merge_short(ids, begin);
-  } else {
-    merge_long(ids, begin);
-  }
+  merges_.merge(ids, begin);
 }
 
 void Bpe::first_ids(std::string_view word, std::vector<std::int32_t>& ids) const {
@@ -109,75 +42,6 @@ void Bpe::first_ids(std::string_view word, std::vector<std::int32_t>& ids) const
     }
     after_unknown = id < 0;
   }
-}
-
-void Bpe::merge_short(std::vector<std::int32_t>& ids, std::size_t begin) const {
-  std::size_t n = ids.size() - begin;
-  std::int32_t* symbols = ids.data() + begin;
-  std::uint32_t ranks[kShort];
-  std::int32_t results[kShort];
-  const auto look_up = [&](std::size_t i) {
-    const MergeTable::Slot* slot = merges_.find(symbols[i], symbols[i + 1]);
-    ranks[i] = slot ? slot->rank : kNoRank;
-    results[i] = slot ? slot->result : 0;
-  };
-  for (std::size_t i = 0; i + 1 < n; ++i) look_up(i);
-  while (n > 1) {
-    const std::uint32_t* best = std::min_element(ranks, ranks + n - 1);
-    if (*best == kNoRank) break;
-    const auto i = static_cast<std::size_t>(best - ranks);
-    symbols[i] = results[i];
-    std::copy(symbols + i + 2, symbols + n, symbols + i + 1);
-    std::copy(ranks + i + 1, ranks + n - 1, ranks + i);
-    std::copy(results + i + 1, results + n - 1, results + i);
-    --n;
-    if (i > 0) look_up(i - 1);
-    if (i + 1 < n) look_up(i);
-  }
-  ids.resize(begin + n);
-}
-
-void Bpe::merge_long(std::vector<std::int32_t>& ids, std::size_t begin) const {
-  const std::size_t n = ids.size() - begin;
-  std::int32_t* symbols = ids.data() + begin;
-  constexpr std::size_t kNone = ~std::size_t{0};
-  std::vector<std::size_t> previous(n), next(n);
-  struct Candidate {
-    std::uint32_t rank;
-    std::size_t at;
-    std::int32_t left, right;
-    bool operator>(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : at > other.at;
-    }
-  };
-  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-  const auto offer = [&](std::size_t at) {
-    if (at == kNone || next[at] == kNone) return;
-    const std::int32_t left = symbols[at], right = symbols[next[at]];
-    if (const MergeTable::Slot* slot = merges_.find(left, right))
-      queue.push({slot->rank, at, left, right});
-  };
-  for (std::size_t i = 0; i < n; ++i) {
-    previous[i] = i == 0 ? kNone : i - 1;
-    next[i] = i + 1 == n ? kNone : i + 1;
-  }
-  for (std::size_t i = 0; i < n; ++i) offer(i);
-  constexpr std::int32_t kGone = -1;
-  while (!queue.empty()) {
-    const Candidate c = queue.top();
-    queue.pop();
-    const std::size_t right = next[c.at];
-    if (symbols[c.at] != c.left || right == kNone || symbols[right] != c.right) continue;  // stale
-    symbols[c.at] = merges_.find(c.left, c.right)->result;
-    symbols[right] = kGone;
-    next[c.at] = next[right];
-    if (next[right] != kNone) previous[next[right]] = c.at;
-    next[right] = kNone;
-    offer(previous[c.at]);
-    offer(c.at);
-  }
-  ids.erase(std::remove(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.end(), kGone),
-            ids.end());
 }
 
 }  // namespace lathe::tokenize

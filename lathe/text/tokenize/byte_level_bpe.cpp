@@ -17,7 +17,7 @@ std::size_t largest_table(const ByteLevelBpeSpec& spec) {
   return 65536 + 4 * (spec.vocab.size() + spec.added.size());
 }
 
-void check_id(std::int32_t id, std::size_t limit, const std::string& token) {
+void check_new_id(std::int32_t id, std::size_t limit, const std::string& token) {
   if (id < 0 || static_cast<std::size_t>(id) >= limit)
     fail(ErrorCode::kCorrupt, "token '{}': expected an id from 0 to {}, got {}", token, limit - 1,
          id);
@@ -44,11 +44,14 @@ class ByteLevelBpe::WordSink final : public SpanSink {
 };
 
 ByteLevelBpe::ByteLevelBpe(ByteLevelBpeSpec spec) : spec_(std::move(spec)) {
-  nfc_ = read_normalizer(spec_.normalizer);
-  PreTokenizer pre = read_pre_tokenizer(spec_.pre_tokenizer);
-  splitter_ = std::move(pre.splitter);
-  add_prefix_space_ = pre.add_prefix_space;
-  check_decoder(spec_.decoder);
+  std::optional<ByteLevelParts> parts =
+      byte_level_parts(spec_.normalizer, spec_.pre_tokenizer, spec_.decoder);
+  if (!parts)
+    fail(ErrorCode::kUnsupported,
+         "pre_tokenizer: expected one that ends in ByteLevel, and no normalizer but NFC");
+  nfc_ = parts->nfc;
+  splitter_ = std::move(parts->splitter);
+  add_prefix_space_ = parts->add_prefix_space;
   read_vocab();
   read_merges();
   read_added();
@@ -65,7 +68,7 @@ void ByteLevelBpe::read_vocab() {
   std::sort(spec_.vocab.begin(), spec_.vocab.end(),
             [](const auto& a, const auto& b) { return a.second < b.second; });
   for (const auto& [text, id] : spec_.vocab) {
-    check_id(id, limit, text);
+    check_new_id(id, limit, text);
     const auto at = static_cast<std::size_t>(id);
     if (at < present_.size())
       fail(ErrorCode::kCorrupt, "model.vocab: the id {} stands twice, the second time for '{}'", id,
@@ -136,7 +139,7 @@ void ByteLevelBpe::read_added() {
   special_.resize(bytes_.size());
   std::int32_t before = -1;
   for (const AddedToken& token : spec_.added) {
-    check_id(token.id, limit, token.content);
+    check_new_id(token.id, limit, token.content);
     if (token.content.empty())
       fail(ErrorCode::kCorrupt, "added_tokens: the token of id {} has no content", token.id);
     if (token.id == before || !id_of_content_.emplace(token.content, token.id).second)
@@ -177,9 +180,7 @@ std::optional<std::int32_t> ByteLevelBpe::id_of(std::string_view token) const {
 }
 
 std::string_view ByteLevelBpe::token_bytes(std::int32_t id) const {
-  if (!has_id(id))
-    fail(ErrorCode::kInvalidArgument,
-         "token id: expected one of the {} ids of this tokenizer, got {}", vocab_size(), id);
+  check_id(id);
   return bytes_[static_cast<std::size_t>(id)];
 }
 
@@ -189,14 +190,9 @@ bool ByteLevelBpe::is_special(std::int32_t id) const {
 
 void ByteLevelBpe::encode_to(std::string_view text, bool parse_special,
                              std::vector<std::int32_t>& ids) const {
-  std::size_t done = 0;
-  AddedTokenFinder::Found found;
-  while (raw_added_.find(text, done, parse_special, found)) {
-    encode_plain(text.substr(done, found.begin - done), parse_special, ids);
-    ids.push_back(found.id);
-    done = found.end;
-  }
-  encode_plain(text.substr(done), parse_special, ids);
+  raw_added_.each(
+      text, parse_special, [&](std::string_view part) { encode_plain(part, parse_special, ids); },
+      [&](std::int32_t id) { ids.push_back(id); });
 }
 
 void ByteLevelBpe::encode_plain(std::string_view text, bool parse_special,
@@ -219,14 +215,9 @@ void ByteLevelBpe::encode_valid(std::string_view text, bool parse_special,
     normalized = nfc(text);
     text = normalized;
   }
-  std::size_t done = 0;
-  AddedTokenFinder::Found found;
-  while (normalized_added_.find(text, done, parse_special, found)) {
-    encode_pieces(text.substr(done, found.begin - done), ids);
-    ids.push_back(found.id);
-    done = found.end;
-  }
-  encode_pieces(text.substr(done), ids);
+  normalized_added_.each(
+      text, parse_special, [&](std::string_view part) { encode_pieces(part, ids); },
+      [&](std::int32_t id) { ids.push_back(id); });
 }
 
 void ByteLevelBpe::encode_pieces(std::string_view text, std::vector<std::int32_t>& ids) const {

@@ -25,6 +25,7 @@ struct ByteLevelBpeSpec {
   bool fuse_unknown = false;
   bool ignore_merges = false;
   Json normalizer, pre_tokenizer, post_processor, decoder;
+  Json truncation, padding;  // kept, and applied by nobody
 };
 
 class ByteLevelBpe final : public Tokenizer {
@@ -69,9 +70,6 @@ class ByteLevelBpe final : public Tokenizer {
   AddedTokenFinder raw_added_, normalized_added_;
   std::unique_ptr<Bpe> bpe_;
 };
-
-/// Reads a parsed tokenizer.json whose model.type is BPE.
-ByteLevelBpeSpec read_byte_level_bpe(const Json& root);
 
 /// Writes it as tokenizers' save() does.
 std::string write_byte_level_bpe(const ByteLevelBpeSpec& spec);

@@ -30,6 +30,13 @@ std::int64_t Json::as_integer(std::string_view path) const {
   wrong_kind(path, "an integer");
 }
 
+double Json::as_number(std::string_view path) const {
+  if (const double* value = std::get_if<double>(&value_)) return *value;
+  if (const std::int64_t* value = std::get_if<std::int64_t>(&value_))
+    return static_cast<double>(*value);
+  wrong_kind(path, "a number");
+}
+
 const std::string& Json::as_string(std::string_view path) const {
   if (const std::string* value = std::get_if<std::string>(&value_)) return *value;
   wrong_kind(path, "a string");

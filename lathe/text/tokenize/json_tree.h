@@ -28,6 +28,7 @@ class Json {
 
   bool as_bool(std::string_view path) const;
   std::int64_t as_integer(std::string_view path) const;
+  double as_number(std::string_view path) const;
   const std::string& as_string(std::string_view path) const;
   const Array& as_array(std::string_view path) const;
   const Object& as_object(std::string_view path) const;

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <vector>
 
-#include "lathe/text/tokenize/unicode.h"
+#include "lathe/text/tokenize/char_sets.h"
 
 namespace lathe::tokenize {
 namespace {
@@ -26,13 +26,18 @@ std::uint32_t combining_class(CodePoint c) {
 
 void push(CodePoint c, std::vector<Piece>& out) { out.push_back({c, combining_class(c)}); }
 
-void decompose(CodePoint c, std::vector<Piece>& out) {
+void decompose(CodePoint c, bool compatibility, std::vector<Piece>& out) {
   if (c >= kHangulS && c < kHangulS + kCountS) {
     const CodePoint i = c - kHangulS;
     push(kHangulL + i / (kCountV * kCountT), out);
     push(kHangulV + i % (kCountV * kCountT) / kCountT, out);
     if (i % kCountT != 0) push(kHangulT + i % kCountT, out);
     return;
+  }
+  if (compatibility) {
+    const std::span<const CodePoint> parts = compatibility_decomposition(c);
+    for (const CodePoint part : parts) push(part, out);
+    if (!parts.empty()) return;
   }
   const auto* end = std::end(tables::kDecompositions);
   const auto* at = std::lower_bound(std::begin(tables::kDecompositions), end, c,
@@ -95,17 +100,21 @@ bool is_surely_nfc(std::string_view text) {
                       [](char c) { return static_cast<unsigned char>(c) >= 0xCC; });
 }
 
-std::string nfc(std::string_view text) {
-  if (is_surely_nfc(text)) return std::string(text);
+std::string normalized(std::string_view text, Form form) {
+  const bool composes = form == Form::kNfc || form == Form::kNfkc;
+  const bool compatibility = form == Form::kNfkc || form == Form::kNfkd;
+  const bool ascii = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < 128; });
+  if (ascii || (form == Form::kNfc && is_surely_nfc(text))) return std::string(text);
   std::vector<Piece> pieces;
   pieces.reserve(text.size());
   for (std::size_t p = 0; p < text.size();) {
     const Decoded c = decode_valid(text.data() + p);
-    decompose(c.code, pieces);
+    decompose(c.code, compatibility, pieces);
     p += c.size;
   }
   order_marks(pieces);
-  compose(pieces);
+  if (composes) compose(pieces);
   std::string out;
   out.reserve(text.size());
   for (const Piece piece : pieces) append_utf8(piece.code, out);

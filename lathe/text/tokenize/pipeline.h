@@ -1,8 +1,10 @@
-// The parts of a tokenizer.json around its model: what they mean, or a clear refusal.
+// The parts of a byte-level BPE around its merges, and what stands around every text.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "lathe/text/tokenize/json_tree.h"
@@ -10,27 +12,23 @@
 
 namespace lathe::tokenize {
 
-/// "normalizer": true for NFC, false for none. Throws kUnsupported for others.
-bool read_normalizer(const Json& normalizer);
-
-struct PreTokenizer {
+/// What the fast path, ByteLevelBpe, does before merging. Nothing where the parts of the file ask
+/// for more than it knows (a PipelineTokenizer knows all).
+struct ByteLevelParts {
   std::unique_ptr<Splitter> splitter;
+  bool nfc = false;
   bool add_prefix_space = false;
 };
+std::optional<ByteLevelParts> byte_level_parts(const Json& normalizer, const Json& pre_tokenizer,
+                                               const Json& decoder);
 
-/// "pre_tokenizer": ByteLevel, Split, Digits and Sequences of them that end in the byte alphabet.
-/// Throws kUnsupported for others, kCorrupt, kInvalidArgument for a bad regular expression.
-PreTokenizer read_pre_tokenizer(const Json& pre_tokenizer);
-
+/// Ids before and behind a text.
 struct SequenceTemplate {
   std::vector<std::int32_t> prefix, suffix;
 };
 
 /// "post_processor": ByteLevel (which changes no ids), TemplateProcessing, Roberta- and
-/// BertProcessing, Sequences of them.
+/// BertProcessing, Sequences of them. Throws kUnsupported, kCorrupt.
 SequenceTemplate read_post_processor(const Json& post_processor);
-
-/// "decoder": throws kUnsupported unless it is ByteLevel or none.
-void check_decoder(const Json& decoder);
 
 }  // namespace lathe::tokenize

@@ -13,38 +13,6 @@ class WholeSplitter final : public Splitter {
   }
 };
 
-bool is_digit(CodePoint c) {
-  if (char_class(c) & kNumber) return true;
-  for (const CodeRange range : tables::kExtraDigitRanges)
-    if (c >= range.first && c <= range.last) return true;
-  return false;
-}
-
-class DigitsSplitter final : public Splitter {
- public:
-  explicit DigitsSplitter(bool individual) : individual_(individual) {}
-
-  void split(std::string_view text, SpanSink& sink) const override {
-    std::size_t begin = 0;
-    bool in_digits = false;
-    for (std::size_t p = 0; p < text.size();) {
-      const Decoded c = decode_valid(text.data() + p);
-      const bool digit = is_digit(c.code);
-      if (p > begin && (digit != in_digits || (digit && individual_))) {
-        sink.add(begin, p);
-        begin = p;
-      }
-      in_digits = digit;
-      p += c.size;
-    }
-    if (begin < text.size()) sink.add(begin, text.size());
-    sink.flush();
-  }
-
- private:
-  bool individual_;
-};
-
 /// Cuts each piece again and passes the parts on with their place in the whole text.
 class Recut final : public SpanSink {
  public:
@@ -109,10 +77,6 @@ class Collect final : public SpanSink {
 };
 
 }  // namespace
-
-std::unique_ptr<Splitter> make_digits_splitter(bool individual) {
-  return std::make_unique<DigitsSplitter>(individual);
-}
 
 std::unique_ptr<Splitter> make_whole_splitter() { return std::make_unique<WholeSplitter>(); }
 

@@ -13,12 +13,10 @@
 #include <string_view>
 #include <vector>
 
-namespace lathe::tokenize {
+#include "lathe/text/tokenize/regex.h"
+#include "lathe/text/tokenize/unicode.h"
 
-/// Bytes [begin, end) of a text.
-struct Span {
-  std::size_t begin, end;
-};
+namespace lathe::tokenize {
 
 /// Receives the pieces of a text, in order, in batches.
 class SpanSink {
@@ -66,28 +64,55 @@ struct O200kOptions {
 };
 std::unique_ptr<Splitter> make_o200k_splitter(const O200kOptions& options = {});
 
-/// Digits apart from the rest: each alone (individual), or each run of them.
-std::unique_ptr<Splitter> make_digits_splitter(bool individual);
-
 /// The whole text as one piece.
 std::unique_ptr<Splitter> make_whole_splitter();
 
-/// What becomes of matches of a regular expression and of the text between them.
+/// What becomes of matches of a pattern and of the text between them.
 enum class MatchUse {
-  kIsolated,         // both are pieces
-  kRemoveMatches,    // the text between them is the pieces
-  kKeepMatchesOnly,  // matches are the pieces
+  kIsolated,            // both are pieces
+  kRemoved,             // the text between them is the pieces
+  kMergedWithPrevious,  // a match belongs to the text before it
+  kMergedWithNext,      // a match belongs to the text behind it
+  kContiguous           // matches that touch are one piece
 };
 
-/// A hand-written splitter where the pattern is a well-known one, PCRE2 otherwise.
-/// Throws kInvalidArgument for a pattern that is not a regular expression, kUnsupported for parts
-/// that Oniguruma and PCRE2 do not read alike.
+/// A hand-written splitter where the pattern is a well-known one, PCRE2 otherwise. `invert`: the
+/// text between matches counts as the matches. Throws as Regex does.
 std::unique_ptr<Splitter> make_pattern_splitter(std::string_view pattern,
-                                                MatchUse use = MatchUse::kIsolated);
+                                                MatchUse use = MatchUse::kIsolated,
+                                                bool invert = false);
 
 /// PCRE2 always; what make_pattern_splitter's well-known splitters are compared with.
 std::unique_ptr<Splitter> make_regex_splitter(std::string_view pattern,
-                                              MatchUse use = MatchUse::kIsolated);
+                                              MatchUse use = MatchUse::kIsolated,
+                                              bool invert = false);
+
+/// As make_regex_splitter for a plain string.
+std::unique_ptr<Splitter> make_string_splitter(std::string_view wanted, MatchUse use, bool invert);
+
+/// Digits apart from the rest: each alone (individual), or each run of them.
+std::unique_ptr<Splitter> make_digits_splitter(bool individual);
+
+/// By each character of punctuation.
+std::unique_ptr<Splitter> make_punctuation_splitter(MatchUse use);
+
+/// By white space, which is no piece.
+std::unique_ptr<Splitter> make_white_space_splitter();
+
+/// By each occurrence of one character.
+std::unique_ptr<Splitter> make_character_splitter(CodePoint wanted, MatchUse use);
+
+/// \w+|[^\w\s]+ ("Whitespace").
+std::unique_ptr<Splitter> make_words_splitter();
+
+/// By white space, and each character of punctuation by itself ("BertPreTokenizer").
+std::unique_ptr<Splitter> make_bert_splitter();
+
+/// Where the script changes ("UnicodeScripts").
+std::unique_ptr<Splitter> make_script_splitter();
+
+/// So many characters a piece. Throws kCorrupt for less than one.
+std::unique_ptr<Splitter> make_fixed_length_splitter(std::int64_t length);
 
 /// Each splitter cuts the pieces of the one before it.
 std::unique_ptr<Splitter> make_chain(std::vector<std::unique_ptr<Splitter>> parts);

@@ -84,12 +84,15 @@ TEST(Splitter, OtherPatternsCutAsTokenizersDoes) {
 }
 
 TEST(Splitter, MatchUses) {
-  const auto cut = [](MatchUse use) {
-    return pieces_of(*make_pattern_splitter("[0-9]+", use), "a12b3");
+  const auto cut = [](MatchUse use, bool invert = false) {
+    return pieces_of(*make_pattern_splitter("[0-9]", use, invert), "a12b3");
   };
-  EXPECT_EQ(cut(MatchUse::kIsolated), (Pieces{"a", "12", "b", "3"}));
-  EXPECT_EQ(cut(MatchUse::kRemoveMatches), (Pieces{"a", "b"}));
-  EXPECT_EQ(cut(MatchUse::kKeepMatchesOnly), (Pieces{"12", "3"}));
+  EXPECT_EQ(cut(MatchUse::kIsolated), (Pieces{"a", "1", "2", "b", "3"}));
+  EXPECT_EQ(cut(MatchUse::kRemoved), (Pieces{"a", "b"}));
+  EXPECT_EQ(cut(MatchUse::kRemoved, true), (Pieces{"1", "2", "3"}));
+  EXPECT_EQ(cut(MatchUse::kMergedWithPrevious), (Pieces{"a1", "2", "b3"}));
+  EXPECT_EQ(cut(MatchUse::kMergedWithNext), (Pieces{"a", "1", "2b", "3"}));
+  EXPECT_EQ(cut(MatchUse::kContiguous), (Pieces{"a", "12", "b", "3"}));
 }
 
 TEST(Splitter, DigitsAndChains) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "lathe/text/tokenize/tokenizer.h"
 
@@ -12,7 +14,9 @@ namespace lathe::tokenize {
 /// returns never ends inside a character. Not to be shared between threads.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  /// `before`: ids that the text continues, for example a prompt; they are not returned, and a word
+  /// behind them keeps its space.
+  explicit StreamDecoder(const Tokenizer& tokenizer, std::span<const std::int32_t> before = {});
 
   /// The text that is complete now; at most three bytes wait for the next token.
   /// Throws kInvalidArgument for an id that names nothing.
@@ -22,7 +26,11 @@ class StreamDecoder {
   std::string finish();
 
  private:
+  std::string added_by(std::int32_t id);
+
   const Tokenizer& tokenizer_;
+  std::vector<std::int32_t> window_;  // the last ids, where a token's text depends on those before
+  std::string written_;               // decode(window_)
   std::string waiting_;
 };
 

@@ -9,28 +9,10 @@
 
 #include "lathe/base/error.h"
 #include "lathe/text/tokenize/byte_alphabet.h"
+#include "lathe/text/tokenize/charsmap.h"
 
 namespace lathe::tokenize {
 namespace {
-
-std::optional<std::string> from_base64(std::string_view text) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
-  std::string bytes;
-  std::uint32_t held = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const std::size_t digit = kDigits.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    held = held << 6 | static_cast<std::uint32_t>(digit);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes.push_back(static_cast<char>(held >> bits & 0xFF));
-  }
-  return bytes;
-}
 
 struct RankedToken {
   std::string bytes;

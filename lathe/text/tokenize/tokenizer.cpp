@@ -8,11 +8,26 @@
 
 namespace lathe::tokenize {
 
-std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special) const {
+  if (!skip_special) return decode_ids(ids);
+  std::vector<std::int32_t> wanted;
+  wanted.reserve(ids.size());
+  for (const std::int32_t id : ids)
+    if (!is_special(id)) wanted.push_back(id);
+  return decode_ids(wanted);
+}
+
+std::string Tokenizer::decode_ids(std::span<const std::int32_t> ids) const {
   std::string text;
   text.reserve(ids.size() * 4);
   for (const std::int32_t id : ids) text += token_bytes(id);
   return text;
+}
+
+void Tokenizer::check_id(std::int32_t id) const {
+  if (!has_id(id))
+    fail(ErrorCode::kInvalidArgument,
+         "token id: expected one of the {} ids of this tokenizer, got {}", vocab_size(), id);
 }
 
 std::optional<std::int32_t> Tokenizer::first_special(

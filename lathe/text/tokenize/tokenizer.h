@@ -51,10 +51,14 @@ class Tokenizer {
     return ids;
   }
 
-  /// The bytes of the ids one after another, special tokens as their names. The bytes of a prefix
-  /// of `ids` are a prefix of the bytes, so they may end inside a character (StreamDecoder).
-  /// Throws kInvalidArgument for an id that names nothing.
-  std::string decode(std::span<const std::int32_t> ids) const;
+  /// The text of the ids: special tokens as their names, or left out with skip_special. Byte-level
+  /// tokenizers write their tokens' bytes one after another; others also do what their file says of
+  /// the beginning of a text (a leading space is dropped). The bytes may end inside a character
+  /// (StreamDecoder). Throws kInvalidArgument for an id that names nothing.
+  std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const;
+
+  /// Whether decode() is token_bytes() of the ids one after another.
+  virtual bool decodes_by_token() const { return true; }
 
   /// Ids are 0 .. vocab_size() - 1; there may be holes.
   virtual std::int64_t vocab_size() const = 0;
@@ -65,7 +69,8 @@ class Tokenizer {
   /// The token with exactly these bytes (a special one: its name), if there is one.
   virtual std::optional<std::int32_t> id_of(std::string_view token) const = 0;
 
-  /// What decode() writes for the id. Throws kInvalidArgument for an id that names nothing.
+  /// What decode() writes for the id behind others. Throws kInvalidArgument for an id that names
+  /// nothing.
   virtual std::string_view token_bytes(std::int32_t id) const = 0;
 
   virtual bool is_special(std::int32_t id) const = 0;
@@ -99,6 +104,13 @@ class Tokenizer {
   /// add_special_tokens.
   std::vector<std::int32_t> encode_sequence(std::string_view text,
                                             bool parse_special = false) const;
+
+ protected:
+  /// decode() of ids that are all wanted.
+  virtual std::string decode_ids(std::span<const std::int32_t> ids) const;
+
+  /// Throws kInvalidArgument for an id that names nothing.
+  void check_id(std::int32_t id) const;
 
  private:
   std::optional<std::int32_t> first_special(std::span<const std::string_view> names) const;

@@ -1,34 +1,17 @@
-// tokenizer.json of Hugging Face: which model a file holds, and the byte-level BPE.
-#include <limits>
-
-#include "lathe/base/error.h"
+// tokenizer.json of Hugging Face: which model a file holds, and what that needs.
 #include "lathe/text/tokenize/byte_level_bpe.h"
-#include "lathe/text/tokenize/json_tree.h"
-#include "lathe/text/tokenize/tokenizer.h"
+#include "lathe/text/tokenize/char_bpe.h"
+#include "lathe/text/tokenize/json_fields.h"
+#include "lathe/text/tokenize/pipeline_tokenizer.h"
+#include "lathe/text/tokenize/unigram.h"
+#include "lathe/text/tokenize/word_piece.h"
 
 namespace lathe::tokenize {
 namespace {
 
 constexpr std::string_view kVersion = "1.0";
 
-std::int32_t narrow_id(const Json& value, std::string_view path) {
-  const std::int64_t id = value.as_integer(path);
-  if (id < 0 || id > std::numeric_limits<std::int32_t>::max())
-    fail(ErrorCode::kCorrupt, "{}: expected a token id, got {}", path, id);
-  return static_cast<std::int32_t>(id);
-}
-
-bool flag(const Json& object, std::string_view key, std::string_view path) {
-  const Json& value = object.get(key, path);
-  return !value.is_null() && value.as_bool(std::string(path) + "." + std::string(key));
-}
-
-void refuse(const Json& object, std::string_view key, std::string_view path) {
-  const Json& value = object.get(key, path);
-  if (value.is_null() || (value.is_string() && value.as_string(path).empty())) return;
-  fail(ErrorCode::kUnsupported, "{}.{}: expected null, got a value; it is not implemented", path,
-       key);
-}
+using Vocab = std::vector<std::pair<std::string, std::int32_t>>;
 
 std::vector<AddedToken> read_added(const Json& list) {
   std::vector<AddedToken> added;
@@ -39,14 +22,12 @@ std::vector<AddedToken> read_added(const Json& list) {
               {"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     AddedToken token;
     token.content = entry.get("content", path).as_string(path + ".content");
-    token.id = narrow_id(entry.get("id", path), path + ".id");
-    token.lstrip = flag(entry, "lstrip", path);
-    token.rstrip = flag(entry, "rstrip", path);
-    token.normalized = flag(entry, "normalized", path);
-    token.special = flag(entry, "special", path);
-    if (flag(entry, "single_word", path))
-      fail(ErrorCode::kUnsupported, "{}.single_word: expected false, got true for '{}'", path,
-           token.content);
+    token.id = read_id(entry.get("id", path), path + ".id");
+    token.lstrip = flag(entry, "lstrip", path, false);
+    token.rstrip = flag(entry, "rstrip", path, false);
+    token.normalized = flag(entry, "normalized", path, false);
+    token.special = flag(entry, "special", path, false);
+    token.single_word = flag(entry, "single_word", path, false);
     added.push_back(std::move(token));
   }
   return added;
@@ -68,41 +49,112 @@ std::pair<std::string, std::string> read_merge(const Json& merge, std::size_t ra
   return {text.substr(0, space), text.substr(space + 1)};
 }
 
-void read_model(const Json& model, ByteLevelBpeSpec& spec) {
+Vocab read_vocab(const Json& model) {
+  Vocab vocab;
+  for (const auto& [text, id] : model.get("vocab", "model").as_object("model.vocab"))
+    vocab.emplace_back(text, read_id(id, "model.vocab." + text));
+  return vocab;
+}
+
+CharBpeSpec read_bpe(const Json& model) {
   const std::string path = "model";
   only_keys(model, path,
             {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
              "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
-  refuse(model, "dropout", path);
-  refuse(model, "continuing_subword_prefix", path);
-  refuse(model, "end_of_word_suffix", path);
-  if (flag(model, "byte_fallback", path))
-    fail(ErrorCode::kUnsupported, "model.byte_fallback: expected false, got true");
-  const Json& unknown = model.get("unk_token", path);
-  if (!unknown.is_null()) spec.unknown = unknown.as_string("model.unk_token");
-  spec.fuse_unknown = flag(model, "fuse_unk", path);
-  spec.ignore_merges = flag(model, "ignore_merges", path);
-  for (const auto& [text, id] : model.get("vocab", path).as_object("model.vocab"))
-    spec.vocab.emplace_back(text, narrow_id(id, "model.vocab." + text));
+  const Json& dropout = model.get("dropout", path);
+  if (!dropout.is_null() && dropout.as_number("model.dropout") != 0)
+    fail(ErrorCode::kUnsupported,
+         "model.dropout: expected null, got {}; a text would have other ids each time",
+         dropout.as_number("model.dropout"));
+  CharBpeSpec spec;
+  spec.unknown = text_or(model, "unk_token", path, "");
+  spec.continuing_subword_prefix = text_or(model, "continuing_subword_prefix", path, "");
+  spec.end_of_word_suffix = text_or(model, "end_of_word_suffix", path, "");
+  spec.fuse_unknown = flag(model, "fuse_unk", path, false);
+  spec.byte_fallback = flag(model, "byte_fallback", path, false);
+  spec.ignore_merges = flag(model, "ignore_merges", path, false);
+  spec.vocab = read_vocab(model);
   for (const Json& merge : model.get("merges", path).as_array("model.merges"))
     spec.merges.push_back(read_merge(merge, spec.merges.size()));
+  return spec;
 }
 
-}  // namespace
-
-ByteLevelBpeSpec read_byte_level_bpe(const Json& root) {
+/// The fast path, where all the file asks for is what it does; null otherwise.
+std::unique_ptr<Tokenizer> byte_level_of(const Json& root, CharBpeSpec& model,
+                                         std::vector<AddedToken>& added) {
+  if (model.byte_fallback || !model.continuing_subword_prefix.empty() ||
+      !model.end_of_word_suffix.empty())
+    return nullptr;
   ByteLevelBpeSpec spec;
-  spec.added = read_added(root.get("added_tokens", "tokenizer"));
   spec.normalizer = root.get("normalizer", "tokenizer");
   spec.pre_tokenizer = root.get("pre_tokenizer", "tokenizer");
   spec.post_processor = root.get("post_processor", "tokenizer");
   spec.decoder = root.get("decoder", "tokenizer");
-  read_model(root.get("model", "tokenizer"), spec);
-  return spec;
+  if (!byte_level_parts(spec.normalizer, spec.pre_tokenizer, spec.decoder)) return nullptr;
+  spec.vocab = std::move(model.vocab);
+  spec.merges = std::move(model.merges);
+  spec.added = std::move(added);
+  spec.unknown = std::move(model.unknown);
+  spec.fuse_unknown = model.fuse_unknown;
+  spec.ignore_merges = model.ignore_merges;
+  spec.truncation = root.get("truncation", "tokenizer");
+  spec.padding = root.get("padding", "tokenizer");
+  return std::make_unique<ByteLevelBpe>(std::move(spec));
 }
 
+void read_unigram(const Json& model, PipelineSpec& spec) {
+  only_keys(model, "model", {"type", "unk_id", "vocab", "byte_fallback"});
+  UnigramSpec unigram;
+  const Json& unknown = model.get("unk_id", "model");
+  if (!unknown.is_null()) unigram.unknown = read_id(unknown, "model.unk_id");
+  unigram.byte_fallback = flag(model, "byte_fallback", "model", false);
+  for (const Json& entry : model.get("vocab", "model").as_array("model.vocab")) {
+    const std::string path = "model.vocab[" + std::to_string(unigram.vocab.size()) + "]";
+    const Json::Array& pair = entry.as_array(path);
+    if (pair.size() != 2)
+      fail(ErrorCode::kCorrupt, "{}: expected a token and its score, got {} values", path,
+           pair.size());
+    spec.vocab.emplace_back(pair[0].as_string(path),
+                            static_cast<std::int32_t>(unigram.vocab.size()));
+    unigram.vocab.emplace_back(pair[0].as_string(path), pair[1].as_number(path));
+  }
+  spec.model = std::make_unique<Unigram>(unigram);
+}
+
+void read_word_piece(const Json& model, PipelineSpec& spec) {
+  only_keys(
+      model, "model",
+      {"type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"});
+  WordPieceSpec pieces;
+  pieces.vocab = read_vocab(model);
+  pieces.unknown = text_or(model, "unk_token", "model", "[UNK]");
+  pieces.continuing_subword_prefix = text_or(model, "continuing_subword_prefix", "model", "##");
+  pieces.max_input_chars_per_word = integer(model, "max_input_chars_per_word", "model", 100);
+  spec.model = std::make_unique<WordPiece>(pieces);
+  spec.vocab = std::move(pieces.vocab);
+}
+
+void read_word_level(const Json& model, PipelineSpec& spec) {
+  only_keys(model, "model", {"type", "unk_token", "vocab"});
+  spec.vocab = read_vocab(model);
+  spec.model =
+      std::make_unique<WordLevel>(spec.vocab, text_or(model, "unk_token", "model", "<unk>"));
+}
+
+/// Old files do not name their model.
+std::string kind_of(const Json& model) {
+  const Json& type = model.get("type", "model");
+  if (!type.is_null()) return type.as_string("model.type");
+  if (!model.get("merges", "model").is_null()) return "BPE";
+  if (model.get("vocab", "model").is_array()) return "Unigram";
+  return model.get("max_input_chars_per_word", "model").is_null() ? "WordLevel" : "WordPiece";
+}
+
+}  // namespace
+
 std::unique_ptr<Tokenizer> parse_tokenizer(std::string_view json) {
-  const Json root = parse_json(json);
+  Json root = parse_json(json);
+  // "truncation" and "padding" are a matter of batches: kept, and applied by nobody.
   only_keys(root, "tokenizer",
             {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
              "post_processor", "decoder", "model"});
@@ -110,13 +162,27 @@ std::unique_ptr<Tokenizer> parse_tokenizer(std::string_view json) {
   if (!version.is_null() && version.as_string("version") != kVersion)
     fail(ErrorCode::kUnsupported, "version: expected {}, got '{}'", kVersion,
          version.as_string("version"));
-  refuse(root, "truncation", "tokenizer");
-  refuse(root, "padding", "tokenizer");
+  PipelineSpec spec;
+  spec.added = read_added(root.get("added_tokens", "tokenizer"));
   const Json& model = root.get("model", "tokenizer");
-  const Json& type = model.get("type", "model");
-  const std::string kind = type.is_null() ? "BPE" : type.as_string("model.type");
-  if (kind == "BPE") return std::make_unique<ByteLevelBpe>(read_byte_level_bpe(root));
-  fail(ErrorCode::kUnsupported, "model.type: expected BPE, got '{}'", kind);
+  const std::string kind = kind_of(model);
+  if (kind == "BPE") {
+    CharBpeSpec bpe = read_bpe(model);
+    if (auto fast = byte_level_of(root, bpe, spec.added)) return fast;
+    spec.model = std::make_unique<CharBpe>(bpe);
+    spec.vocab = std::move(bpe.vocab);
+  } else if (kind == "Unigram") {
+    read_unigram(model, spec);
+  } else if (kind == "WordPiece") {
+    read_word_piece(model, spec);
+  } else if (kind == "WordLevel") {
+    read_word_level(model, spec);
+  } else {
+    fail(ErrorCode::kUnsupported,
+         "model.type: expected BPE, Unigram, WordPiece or WordLevel, got '{}'", kind);
+  }
+  spec.root = std::move(root);
+  return std::make_unique<PipelineTokenizer>(std::move(spec));
 }
 
 std::string write_byte_level_bpe(const ByteLevelBpeSpec& spec) {
@@ -124,7 +190,7 @@ std::string write_byte_level_bpe(const ByteLevelBpeSpec& spec) {
   for (const AddedToken& token : spec.added)
     added.push_back(Json(Json::Object{{"id", Json(std::int64_t{token.id})},
                                       {"content", Json(token.content)},
-                                      {"single_word", Json(false)},
+                                      {"single_word", Json(token.single_word)},
                                       {"lstrip", Json(token.lstrip)},
                                       {"rstrip", Json(token.rstrip)},
                                       {"normalized", Json(token.normalized)},
@@ -145,8 +211,8 @@ std::string write_byte_level_bpe(const ByteLevelBpeSpec& spec) {
                                 {"vocab", Json(std::move(vocab))},
                                 {"merges", Json(std::move(merges))}});
   const Json root(Json::Object{{"version", Json(std::string(kVersion))},
-                               {"truncation", Json()},
-                               {"padding", Json()},
+                               {"truncation", spec.truncation},
+                               {"padding", spec.padding},
                                {"added_tokens", Json(std::move(added))},
                                {"normalizer", spec.normalizer},
                                {"pre_tokenizer", spec.pre_tokenizer},

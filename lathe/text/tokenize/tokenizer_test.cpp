@@ -205,28 +205,32 @@ std::vector<Refused> refused() {
       [](Small& s) { s.post = R"({"type":"BertProcessing","sep":["x",77],"cls":["y",0]})"; });
   add("deep", corrupt, "64 levels",
       [](Small& s) { s.post = std::string(100000, '[') + std::string(100000, ']'); });
-  add("single word", unsupported, "single_word",
-      [](Small& s) { s.added = R"({"id":5,"content":"x","single_word":true})"; });
   add("dropout", unsupported, "model.dropout",
       [](Small& s) { s.model_extra = R"(,"dropout":0.1)"; });
-  add("prefix", unsupported, "continuing_subword_prefix",
-      [](Small& s) { s.model_extra = R"(,"continuing_subword_prefix":"##")"; });
-  add("byte fallback", unsupported, "byte_fallback",
-      [](Small& s) { s.model_extra = R"(,"byte_fallback":true)"; });
   add("model key", unsupported, "model.novel", [](Small& s) { s.model_extra = R"(,"novel":1)"; });
   add("root key", unsupported, "tokenizer.novel", [](Small& s) { s.extra = R"(,"novel":1)"; });
-  add("padding", unsupported, "padding",
-      [](Small& s) { s.extra = R"(,"padding":{"strategy":"BatchLongest"})"; });
   add("normalizer", unsupported, "normalizer.type",
-      [](Small& s) { s.normalizer = R"({"type":"Lowercase"})"; });
-  add("pre_tokenizer", unsupported, "Metaspace",
-      [](Small& s) { s.pre = R"({"type":"Metaspace","replacement":"_"})"; });
-  add("no pre_tokenizer", unsupported, "pre_tokenizer", [](Small& s) { s.pre = "null"; });
-  add("behavior", unsupported, "MergedWithNext", [](Small& s) {
-    s.pre = R"({"type":"Split","pattern":{"Regex":"a"},"behavior":"MergedWithNext"})";
+      [](Small& s) { s.normalizer = R"({"type":"Novel"})"; });
+  add("normalizer of a sequence", unsupported, "normalizer.normalizers[1].type", [](Small& s) {
+    s.normalizer = R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Novel"}]})";
   });
-  add("decoder", unsupported, "decoder.type",
-      [](Small& s) { s.decoder = R"({"type":"WordPiece"})"; });
+  add("normalizer key", unsupported, "normalizer.novel",
+      [](Small& s) { s.normalizer = R"({"type":"Lowercase","novel":1})"; });
+  add("charsmap", corrupt, "normalizer.precompiled_charsmap",
+      [](Small& s) { s.normalizer = R"({"type":"Precompiled","precompiled_charsmap":"//8="})"; });
+  add("pre_tokenizer", unsupported, "pre_tokenizer.type",
+      [](Small& s) { s.pre = R"({"type":"Novel"})"; });
+  add("metaspace", corrupt, "pre_tokenizer.replacement",
+      [](Small& s) { s.pre = R"({"type":"Metaspace","replacement":"__"})"; });
+  add("scheme", unsupported, "prepend_scheme", [](Small& s) {
+    s.pre = R"({"type":"Metaspace","replacement":"_","prepend_scheme":"last"})";
+  });
+  add("behavior", unsupported, "pre_tokenizer.behavior", [](Small& s) {
+    s.pre = R"({"type":"Split","pattern":{"Regex":"a"},"behavior":"MergedWithAll"})";
+  });
+  add("fixed length", corrupt, "FixedLength.length",
+      [](Small& s) { s.pre = R"({"type":"FixedLength","length":0})"; });
+  add("decoder", unsupported, "decoder.type", [](Small& s) { s.decoder = R"({"type":"Novel"})"; });
   return all;
 }
 
@@ -255,11 +259,11 @@ TEST(Tokenizer, OtherModelsAndOtherFilesAreRefused) {
     }
   }
   try {
-    parse_tokenizer(R"({"version":"1.0","model":{"type":"Unigram","vocab":[]}})");
+    parse_tokenizer(R"({"version":"1.0","model":{"type":"Novel","vocab":[]}})");
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-    EXPECT_NE(error.message().find("Unigram"), std::string::npos);
+    EXPECT_NE(error.message().find("Novel"), std::string::npos);
   }
   EXPECT_THROW(load_tokenizer("/no/such/tokenizer.json"), Error);
 }

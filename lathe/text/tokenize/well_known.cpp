@@ -47,12 +47,14 @@ std::string canonical_pattern(std::string_view pattern) {
   return std::string(pattern);
 }
 
-std::unique_ptr<Splitter> make_pattern_splitter(std::string_view pattern, MatchUse use) {
-  // The well-known patterns match everywhere: each match is a piece of its own where neighbours are
-  // not joined, and nothing lies between matches.
-  const WellKnown* known =
-      use == MatchUse::kIsolated || use == MatchUse::kKeepMatchesOnly ? find(pattern) : nullptr;
-  if (known == nullptr) return make_regex_splitter(pattern, use);
+std::unique_ptr<Splitter> make_pattern_splitter(std::string_view pattern, MatchUse use,
+                                                bool invert) {
+  // The well-known patterns match everywhere: nothing lies between matches, so each match is a
+  // piece also where all but the matches is removed.
+  const bool matches_are_pieces =
+      use == MatchUse::kIsolated || (use == MatchUse::kRemoved && invert);
+  const WellKnown* known = matches_are_pieces ? find(pattern) : nullptr;
+  if (known == nullptr) return make_regex_splitter(pattern, use, invert);
   switch (known->kind) {
     case Kind::kGpt2:
       return make_gpt2_splitter();
