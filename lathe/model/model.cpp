@@ -197,7 +197,11 @@ TokenBatch TokenBatch::meta(std::int64_t rows, std::int64_t width) {
 
 Tensor LanguageModel::logits(const Tensor& hidden) {
   const Head h = head();
-  const Tensor z = ops::cast(ops::linear(hidden, h.weight->value(h.use)), DType::f32);
+  const Tensor& weight = h.weight->value(h.use);
+  const auto& q = h.weight->quantised();
+  const Tensor y = q ? ops::linear_quantised(hidden, weight, q->type, {}, q->exact)
+                     : ops::linear(hidden, weight);
+  const Tensor z = ops::cast(y, DType::f32);
   const double cap = config_.logit_cap;
   return cap > 0 ? ops::scale(ops::tanh(ops::scale(z, 1 / cap)), cap) : z;
 }

@@ -108,8 +108,8 @@ void Parameter::load_quantised(const Tensor& blocks, kernels::QuantType type) {
          kernels::name(type), to_string(shape_));
   const bool whole = blocks.rank() == 2 && blocks.dtype() == DType::u8 &&
                      blocks.dim(1) % kernels::block_bytes(type) == 0;
-  const Shape rows = whole ? Shape{blocks.dim(0), kernels::row_elements(type, blocks.dim(1))}
-                           : blocks.shape();
+  const Shape rows =
+      whole ? Shape{blocks.dim(0), kernels::row_elements(type, blocks.dim(1))} : blocks.shape();
   const Shape turned{shape_[1], shape_[0]};  // [in,out], see the declaration
   if (!whole || (rows != shape_ && (role_ != Role::matrix || rows != turned)))
     fail(ErrorCode::kShapeMismatch, "{}: expected {}, the file has {} blocks of {}", name_,

@@ -12,7 +12,7 @@ namespace {
 __attribute__((target("xsave"))) unsigned long long enabled_state() { return _xgetbv(0); }
 
 struct Cpu {
-  bool avx2 = false, avx512 = false, bf16 = false;
+  bool avx2 = false, avx512 = false, vnni = false, bf16 = false;
 
   Cpu() {
     unsigned a = 0, b = 0, c = 0, d = 0;
@@ -26,7 +26,8 @@ struct Cpu {
     avx2 = (leaf7 & (1u << 5)) && (leaf7 & (1u << 8));                  // AVX2, BMI2
     const unsigned wanted = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
     avx512 = avx2 && (leaf7 & wanted) == wanted && (state & 0xE6) == 0xE6;
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) bf16 = avx512 && (a & (1u << 5));
+    vnni = avx512 && (c & (1u << 11));
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) bf16 = vnni && (a & (1u << 5));
   }
 };
 
@@ -38,7 +39,8 @@ const Cpu& cpu() {
 Isa initial() {
   Isa level = best_isa();
   if (const char* text = std::getenv("LATHE_ISA")) {
-    for (const Isa wanted : {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_bf16})
+    for (const Isa wanted :
+         {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16})
       if (name(wanted) == text && wanted < level) level = wanted;
   }
   return level;
@@ -59,6 +61,7 @@ IsaScope::~IsaScope() { thread_level = outer_; }
 
 Isa best_isa() {
   if (cpu().bf16) return Isa::avx512_bf16;
+  if (cpu().vnni) return Isa::avx512_vnni;
   if (cpu().avx512) return Isa::avx512;
   return Isa::avx2;
 }
@@ -75,7 +78,8 @@ bool set_isa(Isa level) {
 }
 
 std::string_view name(Isa level) {
-  constexpr std::string_view kNames[] = {"reference", "avx2", "avx512", "avx512_bf16"};
+  constexpr std::string_view kNames[] = {"reference", "avx2", "avx512", "avx512_vnni",
+                                         "avx512_bf16"};
   return kNames[static_cast<int>(level)];
 }
 

@@ -15,10 +15,10 @@
 namespace lathe::kernels {
 
 /// Ordered: each level can run what the ones below it can.
-enum class Isa { reference, avx2, avx512, avx512_bf16 };
+enum class Isa { reference, avx2, avx512, avx512_vnni, avx512_bf16 };
 
-/// The level in use: what the processor has, lowered by LATHE_ISA=reference|avx2|avx512|avx512_bf16
-/// (read once), by set_isa or, for this thread, by an IsaScope.
+/// The level in use: what the processor has, lowered by LATHE_ISA=reference|avx2|avx512|
+/// avx512_vnni|avx512_bf16 (read once), by set_isa or, for this thread, by an IsaScope.
 Isa isa();
 
 /// The highest level that this processor runs.

@@ -171,8 +171,12 @@ std::vector<Sample> samples_of_linear(bool in_out) {
     if (bias) s.inputs.push_back({{n}, DType::f32});
     return s;
   };
+  Sample mixed = sample({3, 40}, 33, true);  // f32 activations, bf16 weights
+  mixed.adjust = [](std::vector<Tensor>& in) {
+    if (in[0].dtype() == DType::f32) in[1] = cast(in[1], DType::bf16);
+  };
   return {sample({2, 3, 5}, 7, true), sample({1, 1}, 1, true), sample({33, 17}, 48, false),
-          sample({0, 4}, 3, true)};
+          sample({0, 4}, 3, true), mixed};
 }
 std::vector<Sample> samples_linear() { return samples_of_linear(false); }
 std::vector<Sample> samples_linear_in_out() { return samples_of_linear(true); }

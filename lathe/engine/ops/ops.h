@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "lathe/engine/kernels/quant.h"
 #include "lathe/engine/ops/op.h"
 
 namespace lathe::ops {
@@ -103,6 +104,15 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// y = x W + b with the weight as [in,out] (GPT-2 Conv1D). Shapes: weight [K,N]. Gradient likewise.
 Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// y = x W^T + b with W as quantised blocks. `exact`: by the dequantised values in f32; else
+/// activations are quantised to int8 per token and 32 elements, products of integers are exact
+/// (kernels/linear_quantised.h has the definition). Shapes: x [...,K], blocks u8 [N,row_bytes],
+/// bias [N] or none -> [...,N]. Dtypes: x f32 or bf16, y as x. Gradient: dx by the dequantised
+/// values whether exact or not; none for the blocks.
+Tensor linear_quantised(const Tensor& x, const Tensor& blocks, kernels::QuantType type,
+                        const Tensor& bias = {}, bool exact = false);
+/// dy W with W as quantised blocks. Shapes: dy f32 [...,N], blocks u8 [N,row_bytes] -> [...,K].
+Tensor linear_quantised_back(const Tensor& dy, const Tensor& blocks, kernels::QuantType type);
 
 // --- rows
 // ---------------------------------------------------------------------------------------------
@@ -129,6 +139,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets);
 
 /// Rows of a table. Shapes: table [V,C], ids i32 [...] -> [...,C] in dtype `out`.
 Tensor embedding(const Tensor& table, const Tensor& ids, DType out);
+/// The same of quantised blocks. Shapes: blocks u8 [V,row_bytes]. Gradient: none.
+Tensor embedding_quantised(const Tensor& blocks, kernels::QuantType type, const Tensor& ids,
+                           DType out);
 
 struct RopeTable {
   Tensor cos, sin;  // f32 [P, R/2]

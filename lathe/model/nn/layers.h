@@ -28,6 +28,8 @@ struct Linear {
   }
   Tensor operator()(const Tensor& x) const {
     const Tensor b = bias ? bias->value() : Tensor();
+    if (const auto& q = weight.quantised())
+      return ops::linear_quantised(x, weight.value(), q->type, b, q->exact);
     if (in_out) return ops::linear_in_out(x, weight.value(), b);
     return ops::linear(x, weight.value(), b);
   }
@@ -45,6 +47,8 @@ struct Embedding {
   Embedding(std::int64_t rows, std::int64_t width, double std)
       : weight({rows, width}, Role::embedding, Init::normal(std)) {}
   Tensor operator()(const Tensor& ids) const {
+    if (const auto& q = weight.quantised())
+      return ops::embedding_quantised(weight.value(), q->type, ids, DType::f32);
     return ops::embedding(weight.value(), ids, DType::f32);
   }
   void fields(ModuleVisitor& v) { v("weight", weight); }

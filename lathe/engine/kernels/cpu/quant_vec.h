@@ -1,0 +1,162 @@
+// Sixteen 32-bit integers, and the dot products of bytes that add to them.
+#pragma once
+
+#include <cstring>
+
+#include "lathe/engine/kernels/cpu/vec.h"
+
+namespace lathe::kernels::LATHE_ISA {
+
+#if defined(__AVX512F__)
+
+struct I32x16 {
+  __m512i v;
+};
+inline I32x16 splat_i32(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
+inline I32x16 load_i32(const void* p) { return {_mm512_loadu_si512(p)}; }
+inline void store_i32(void* p, I32x16 x) { _mm512_storeu_si512(p, x.v); }
+inline I32x16 operator+(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline I32x16 operator-(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+inline I32x16 operator&(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+inline I32x16 operator|(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
+inline I32x16 operator^(I32x16 a, I32x16 b) { return {_mm512_xor_si512(a.v, b.v)}; }
+inline I32x16 operator>>(I32x16 a, int n) { return {(__m512i)((__v16su)a.v >> n)}; }  // zeros in
+inline I32x16 operator<<(I32x16 a, int n) { return {(__m512i)((__v16su)a.v << n)}; }
+inline I32x16 max_i32(I32x16 a, I32x16 b) { return {_mm512_max_epi32(a.v, b.v)}; }
+inline F32x16 to_float(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
+/// To the nearest integer, ties to even.
+inline I32x16 to_int(F32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
+inline I32x16 bits_of(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
+/// The low byte of each lane, in order.
+inline void store_bytes(void* p, I32x16 a) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+/// Sixteen signed bytes of a table by the low four bits of every byte of a (high bits must be 0).
+inline I32x16 look_up16(const std::int8_t* table, I32x16 a) {
+  const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+  return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), a.v)};
+}
+/// Bits 0 to 3 of each lane as bit 0 of its four bytes.
+inline I32x16 spread_bits(I32x16 a) {
+  const __m512i table = _mm512_setr_epi32(0, 1, 0x100, 0x101, 0x10000, 0x10001, 0x10100, 0x10101,
+                                          0x1000000, 0x1000001, 0x1000100, 0x1000101, 0x1010000,
+                                          0x1010001, 0x1010100, 0x1010101);
+  return {_mm512_permutexvar_epi32(a.v, table)};
+}
+/// Products of bytes in pairs, added, in 16 bits: a unsigned, b signed. Must not exceed 32,767.
+inline I32x16 multiply_pairs(I32x16 a, I32x16 b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
+inline I32x16 add_i16(I32x16 a, I32x16 b) { return {_mm512_add_epi16(a.v, b.v)}; }
+/// Pairs of 16-bit numbers, added.
+inline I32x16 widen_pairs(I32x16 a) { return {_mm512_madd_epi16(a.v, _mm512_set1_epi16(1))}; }
+inline I32x16 abs_i8(I32x16 a) { return {_mm512_abs_epi8(a.v)}; }
+/// b with the signs of a: -b where a < 0.
+inline I32x16 with_signs(I32x16 b, I32x16 a) {
+  return {_mm512_mask_sub_epi8(b.v, _mm512_movepi8_mask(a.v), _mm512_setzero_si512(), b.v)};
+}
+
+#else
+
+struct I32x16 {
+  __m256i lo, hi;
+};
+inline I32x16 splat_i32(std::int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+inline I32x16 load_i32(const void* p) {
+  const auto* q = static_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
+}
+inline void store_i32(void* p, I32x16 x) {
+  auto* q = static_cast<__m256i*>(p);
+  _mm256_storeu_si256(q, x.lo);
+  _mm256_storeu_si256(q + 1, x.hi);
+}
+inline I32x16 operator+(I32x16 a, I32x16 b) {
+  return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)};
+}
+inline I32x16 operator-(I32x16 a, I32x16 b) {
+  return {_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi)};
+}
+inline I32x16 operator&(I32x16 a, I32x16 b) {
+  return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)};
+}
+inline I32x16 operator|(I32x16 a, I32x16 b) {
+  return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)};
+}
+inline I32x16 operator^(I32x16 a, I32x16 b) {
+  return {_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)};
+}
+inline I32x16 operator>>(I32x16 a, int n) {
+  return {(__m256i)((__v8su)a.lo >> n), (__m256i)((__v8su)a.hi >> n)};
+}
+inline I32x16 operator<<(I32x16 a, int n) {
+  return {(__m256i)((__v8su)a.lo << n), (__m256i)((__v8su)a.hi << n)};
+}
+inline I32x16 max_i32(I32x16 a, I32x16 b) {
+  return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)};
+}
+inline F32x16 to_float(I32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+inline I32x16 to_int(F32x16 a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }
+inline I32x16 bits_of(F32x16 a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
+inline void store_bytes(void* p, I32x16 a) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xD8);
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm_packs_epi16(_mm256_castsi256_si128(words),
+                                                             _mm256_extracti128_si256(words, 1)));
+}
+inline I32x16 look_up16(const std::int8_t* table, I32x16 a) {
+  const __m256i t =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
+}
+inline __m256i spread_bits8(__m256i a) {  // two doublings of the distance between bits
+  a = _mm256_and_si256(a, _mm256_set1_epi32(15));
+  a = _mm256_and_si256(_mm256_or_si256(a, _mm256_slli_epi32(a, 14)), _mm256_set1_epi32(0x30003));
+  return _mm256_and_si256(_mm256_or_si256(a, _mm256_slli_epi32(a, 7)),
+                          _mm256_set1_epi32(0x1010101));
+}
+inline I32x16 spread_bits(I32x16 a) { return {spread_bits8(a.lo), spread_bits8(a.hi)}; }
+inline I32x16 multiply_pairs(I32x16 a, I32x16 b) {
+  return {_mm256_maddubs_epi16(a.lo, b.lo), _mm256_maddubs_epi16(a.hi, b.hi)};
+}
+inline I32x16 add_i16(I32x16 a, I32x16 b) {
+  return {_mm256_add_epi16(a.lo, b.lo), _mm256_add_epi16(a.hi, b.hi)};
+}
+inline I32x16 widen_pairs(I32x16 a) {
+  const __m256i one = _mm256_set1_epi16(1);
+  return {_mm256_madd_epi16(a.lo, one), _mm256_madd_epi16(a.hi, one)};
+}
+inline I32x16 abs_i8(I32x16 a) { return {_mm256_abs_epi8(a.lo), _mm256_abs_epi8(a.hi)}; }
+inline I32x16 with_signs(I32x16 b, I32x16 a) {
+  return {_mm256_sign_epi8(b.lo, a.lo), _mm256_sign_epi8(b.hi, a.hi)};
+}
+
+#endif
+
+/// Four bytes at p in every lane.
+inline I32x16 splat_bytes(const std::int8_t* p) {
+  std::int32_t x;
+  std::memcpy(&x, p, 4);
+  return splat_i32(x);
+}
+
+inline std::int32_t add_lanes_i32(I32x16 x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_epi32(x.v);
+#else
+  const __m256i s = _mm256_add_epi32(x.lo, x.hi);
+  __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+  t = _mm_add_epi32(t, _mm_shuffle_epi32(t, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(t, _mm_shuffle_epi32(t, 0xB1)));
+#endif
+}
+
+inline std::int32_t max_lane_i32(I32x16 x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_epi32(x.v);
+#else
+  const __m256i s = _mm256_max_epi32(x.lo, x.hi);
+  __m128i t = _mm_max_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+  t = _mm_max_epi32(t, _mm_shuffle_epi32(t, 0x4E));
+  return _mm_cvtsi128_si32(_mm_max_epi32(t, _mm_shuffle_epi32(t, 0xB1)));
+#endif
+}
+
+}  // namespace lathe::kernels::LATHE_ISA

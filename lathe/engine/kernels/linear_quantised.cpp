@@ -1,0 +1,114 @@
+// Chooses the instruction set of a product with quantised weights; rows of a quantised table; the
+// gradient, slab by slab through matmul.
+#include "lathe/engine/kernels/linear_quantised.h"
+
+#include <algorithm>
+
+#include "lathe/base/parallel.h"
+#include "lathe/engine/kernels/float16.h"
+#include "lathe/engine/kernels/matmul.h"
+#include "lathe/engine/kernels/rows.h"
+
+namespace lathe::kernels {
+namespace {
+
+bool reference_only(const LinearQuantisedArgs& args) {
+  return args.y.dtype == DType::f64 || isa() == Isa::reference;
+}
+
+/// Rows of the weights that the gradient expands at a time.
+constexpr std::int64_t kSlabRows = 128;
+
+std::int64_t slab_bytes(std::int64_t columns) { return (kSlabRows * columns * 4 + 63) / 64 * 64; }
+
+/// The product of one slab: columns [n, n + rows) of x by the slab, added to y.
+MatmulArgs slab_product(const LinearQuantisedArgs& args, std::int64_t n, std::int64_t rows) {
+  View x = args.x, w = args.y;
+  x.dims[1] = rows;
+  x.data = static_cast<char*>(x.data) + n * static_cast<std::int64_t>(size_of(x.dtype));
+  w.dims[0] = rows;
+  w.strides[0] = w.dims[1];
+  w.data = args.workspace;
+  const std::int64_t slab = slab_bytes(w.dims[1]);
+  return {.a = x,
+          .b = w,
+          .c = args.y,
+          .accumulate = n > 0,
+          .workspace = static_cast<char*>(args.workspace) + slab,
+          .workspace_bytes = args.workspace_bytes - slab};
+}
+
+void dequantise_into(const EmbeddingQuantisedArgs& args, std::int64_t row, std::int64_t n) {
+  const std::int64_t columns = args.out.dims[args.out.rank - 1];
+  const std::int64_t bytes = args.blocks.dims[1];
+  const char* blocks = args.blocks.as<char>() + row * bytes;
+  const int elements = block_elements(args.type);
+  float values[256];
+  for (std::int64_t k = 0; k < columns; k += elements, blocks += block_bytes(args.type)) {
+    dequantise_row(args.type, blocks, values, elements);
+    const std::int64_t at = n * columns + k;
+    for (int i = 0; i < elements; ++i) {
+      if (args.out.dtype == DType::bf16) {
+        args.out.as<bf16_t>()[at + i] = to_bf16(values[i]);
+      } else if (args.out.dtype == DType::f64) {
+        args.out.as<double>()[at + i] = values[i];
+      } else {
+        args.out.as<float>()[at + i] = values[i];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcept {
+  if (reference_only(args)) return 0;
+  if (isa() == Isa::avx2) return avx2::linear_quantised_workspace(args);
+  if (isa() == Isa::avx512) return avx512::linear_quantised_workspace(args);
+  return avx512_vnni::linear_quantised_workspace(args);
+}
+
+void linear_quantised(const LinearQuantisedArgs& args) noexcept {
+  if (reference_only(args)) return reference::linear_quantised(args);
+  if (isa() == Isa::avx2) return avx2::linear_quantised(args);
+  if (isa() == Isa::avx512) return avx512::linear_quantised(args);
+  avx512_vnni::linear_quantised(args);
+}
+
+std::int64_t linear_quantised_back_workspace(const LinearQuantisedArgs& args) noexcept {
+  if (reference_only(args)) return 0;
+  const std::int64_t rows = rows_of(args.blocks);
+  const auto product = [&](std::int64_t n) { return matmul_workspace(slab_product(args, 0, n)); };
+  return slab_bytes(columns_of(args.y)) +
+         std::max(product(std::min(kSlabRows, rows)), product(rows % kSlabRows));
+}
+
+void linear_quantised_back(const LinearQuantisedArgs& args) noexcept {
+  const std::int64_t rows = rows_of(args.blocks), columns = columns_of(args.y);
+  if (reference_only(args) || rows == 0 ||
+      args.workspace_bytes < linear_quantised_back_workspace(args))
+    return reference::linear_quantised_back(args);
+  for (std::int64_t n = 0; n < rows; n += kSlabRows) {
+    const std::int64_t count = std::min(kSlabRows, rows - n);
+    dequantise_rows(args.type, args.blocks.as<char>() + n * args.blocks.dims[1],
+                    static_cast<float*>(args.workspace), count, columns);
+    matmul(slab_product(args, n, count));
+  }
+}
+
+void embedding_quantised(const EmbeddingQuantisedArgs& args) noexcept {
+  const std::int64_t columns = args.out.dims[args.out.rank - 1], rows = args.blocks.dims[0];
+  const std::int32_t* ids = args.ids.as<std::int32_t>();
+  parallel_for(args.ids.count(), row_grain(columns), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n) {
+      if (ids[n] >= 0 && ids[n] < rows) {
+        dequantise_into(args, ids[n], n);
+      } else {
+        const auto size = static_cast<std::int64_t>(size_of(args.out.dtype));
+        std::fill_n(args.out.as<char>() + n * columns * size, columns * size, '\0');
+      }
+    }
+  });
+}
+
+}  // namespace lathe::kernels
