@@ -12,24 +12,26 @@ namespace {
 using weights::StoredTensor;
 using weights::WeightSource;
 
-/// The name under which the source has a parameter: its own, or the one without the base model's
-/// prefix ("transformer.wte.weight" as "wte.weight"), as a model without head is saved.
+bool is_head(const std::string& name) {
+  return name == "lm_head.weight" || name == "embed_out.weight";
+}
+
+/// The name under which the source has a parameter: its own; the other name of the head; or the one
+/// without the base model's prefix ("transformer.wte.weight" as "wte.weight"), as a model without
+/// head is saved.
 std::string stored_name(const WeightSource& source, const std::string& name) {
   if (source.contains(name)) return name;
+  if (name == "embed_out.weight" && source.contains("lm_head.weight")) return "lm_head.weight";
   const std::string inner = name.substr(name.find('.') + 1);
-  return source.contains(inner) ? inner : name;
+  return !is_head(name) && source.contains(inner) ? inner : name;
 }
 
 /// Tensors that older versions of transformers saved and that hold no weights.
 bool is_buffer(const std::string& name) {
-  for (const char* end : {"attn.bias", "attn.masked_bias", "attention.bias",
-                          "attention.masked_bias", "rotary_emb.inv_freq"})
+  for (const char* end : {".attn.bias", ".attn.masked_bias", ".attention.bias",
+                          ".attention.masked_bias", "rotary_emb.inv_freq"})
     if (name.ends_with(end)) return true;
   return false;
-}
-
-bool is_head(const std::string& name) {
-  return name == "lm_head.weight" || name == "embed_out.weight";
 }
 
 /// Calls use(parameter, tensor) for each parameter; every tensor of the source must be used.

@@ -1,4 +1,4 @@
-// MODEL of the command line: weights, network and tokenizer of a run folder or a checkpoint.
+// MODEL of the command line: weights, network and tokenizer.
 #pragma once
 
 #include "lathe/life/recipes/pretrain.h"
@@ -12,8 +12,8 @@ struct OpenedModel {
   std::string checkpoint;
 };
 
-/// Opens a model for inference in the type that it was trained in ("auto") or another one. Throws
-/// NotFound or Corrupt.
+/// Opens a run folder, a checkpoint, a Hugging Face folder or a GGUF file for inference, in the
+/// type that it was trained in ("auto") or another one. Throws NotFound, Corrupt or Unsupported.
 OpenedModel open_model(const std::string& path, const std::string& compute,
                        const FileSystem& files);
 
