@@ -4,8 +4,9 @@
 #include "lathe/base/error.h"
 #include "lathe/base/progress.h"
 #include "lathe/data/batch_source.h"
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/pretrain.h"
-#include "lathe/life/train/checkpoint.h"
+#include "lathe/model/load.h"
 #include "lathe/model/weights/safetensors.h"
 
 namespace lathe::recipes {
@@ -112,7 +113,7 @@ void dump_batches(PretrainConfig config, const std::string& folder, FileSystem& 
   if (config.model.weights.empty()) {
     model::initialise(*model, static_cast<std::uint64_t>(config.seed));
   } else {
-    train::load_weights(files, train::resolve_checkpoint(files, config.model.weights), *model);
+    model::copy_weights(*model, *open_model_files(config.model.weights, files).weights);
   }
   weights::NamedTensors tensors;
   for (const autograd::Parameter* p : model->parameters())

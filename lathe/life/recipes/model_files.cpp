@@ -2,6 +2,10 @@
 
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
+#include "lathe/base/toml.h"
+#include "lathe/life/recipes/gguf_tokenizer.h"
+#include "lathe/life/recipes/pretrain.h"
+#include "lathe/life/train/checkpoint.h"
 #include "lathe/model/gguf_config.h"
 #include "lathe/model/hub/hf_config.h"
 #include "lathe/model/weights/gguf_weights.h"
@@ -10,11 +14,22 @@
 namespace lathe::recipes {
 namespace {
 
+bool is_gguf(const std::string& path, const FileSystem& files) {
+  if (path.ends_with(".gguf")) return true;
+  if (!files.exists(path) || files.is_directory(path) || files.size(path) < 4) return false;
+  return files.map(path).bytes().starts_with("GGUF");
+}
+
+const weights::GgufMetadata& metadata_of(const ModelFiles& model) {
+  return dynamic_cast<const weights::GgufWeights&>(*model.weights).file().metadata();
+}
+
 ModelFiles open_gguf(const std::string& path, const FileSystem& files) {
-  ModelFiles out;
-  out.kind = ModelFiles::Kind::gguf;
-  out.path = path;
+  ModelFiles out{.kind = ModelFiles::Kind::gguf, .path = path};
   auto file = weights::GgufFile::open(path, files);
+  if (const std::int64_t parts = file.metadata().integer("split.count").value_or(1); parts > 1)
+    fail(ErrorCode::kUnsupported,
+         "{}: this is one of {} parts; join them with 'llama-gguf-split --merge'", path, parts);
   out.config = model::read_gguf_config(file);
   out.config.resolve();
   const weights::GgufWeights::Heads heads{out.config.heads, out.config.kv_heads};
@@ -34,22 +49,13 @@ void read_generation_config(const std::string& path, const FileSystem& files, Mo
     if (item.kind == Tree::Kind::integer) out.eos.push_back(item.integer);
 }
 
-}  // namespace
-
-bool is_model_files(const std::string& path, const FileSystem& files) {
-  if (path.ends_with(".gguf") || path.ends_with(".safetensors")) return true;
-  return weights::is_hf_folder(files, path);
-}
-
-ModelFiles open_model_files(const std::string& path, const FileSystem& files) {
-  if (path.ends_with(".gguf")) return open_gguf(path, files);
+ModelFiles open_folder(const std::string& path, const FileSystem& files) {
   const std::string folder = path.ends_with(".safetensors") ? parent_path(path) : path;
   const std::string config = join_path(folder, "config.json");
   if (!files.exists(config))
     fail(ErrorCode::kNotFound, "{}: expected a config.json that describes the network, found none",
          folder);
-  ModelFiles out;
-  out.path = folder;
+  ModelFiles out{.kind = ModelFiles::Kind::hf_folder, .path = folder};
   const model::HfConfig read = model::read_hf_config(files.read_all(config), config);
   out.config = read.model;
   out.eos = read.eos;
@@ -57,6 +63,88 @@ ModelFiles open_model_files(const std::string& path, const FileSystem& files) {
   read_generation_config(join_path(folder, "generation_config.json"), files, out);
   out.weights = std::make_unique<weights::HfWeights>(weights::HfWeights::open(path, files));
   return out;
+}
+
+ModelFiles open_run(const std::string& path, const FileSystem& files) {
+  ModelFiles out{.kind = ModelFiles::Kind::run, .path = train::resolve_checkpoint(files, path)};
+  PretrainConfig config;
+  const std::string toml = join_path(out.path, "config.toml");
+  read_toml_text(files.read_all(toml), toml, config);
+  out.config = config.model;
+  out.config.resolve();
+  const std::string weights = join_path(out.path, "weights.safetensors");
+  out.weights = std::make_unique<weights::HfWeights>(weights::HfWeights::open(weights, files));
+  return out;
+}
+
+std::string text_of(const Tree* value) {
+  if (value == nullptr) return "";
+  if (value->kind == Tree::Kind::string) return value->text;
+  const Tree* content = value->find("content");  // an added token, spelt out
+  return content != nullptr ? content->text : "";
+}
+
+/// What tokenizer_config.json says of the beginning and the end of a text.
+void set_roles(tokenize::Tokenizer& tokenizer, const ModelFiles& model, const FileSystem& files) {
+  using tokenize::Role;
+  const std::string path = join_path(model.path, "tokenizer_config.json");
+  if (!files.exists(path)) return;
+  const Tree config = parse_json(files.read_all(path), path);
+  constexpr std::pair<const char*, Role> kKeys[] = {{"bos_token", Role::kBos},
+                                                    {"eos_token", Role::kEos},
+                                                    {"unk_token", Role::kUnknown},
+                                                    {"pad_token", Role::kPadding}};
+  for (const auto& [key, role] : kKeys)
+    if (const std::string token = text_of(config.find(key)); !token.empty())
+      if (const auto id = tokenizer.id_of(token)) tokenizer.set_role(role, id);
+}
+
+}  // namespace
+
+bool is_model_files(const std::string& path, const FileSystem& files) {
+  return path.ends_with(".safetensors") || is_gguf(path, files) ||
+         weights::is_hf_folder(files, path);
+}
+
+ModelFiles open_model_files(const std::string& path, const FileSystem& files) {
+  if (is_gguf(path, files)) return open_gguf(path, files);
+  return is_model_files(path, files) ? open_folder(path, files) : open_run(path, files);
+}
+
+std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const ModelFiles& model,
+                                                    const FileSystem& files) {
+  if (model.kind == ModelFiles::Kind::gguf) {
+    try {
+      return gguf_tokenizer(metadata_of(model));
+    } catch (Error& error) {
+      error.within(model.path);
+      throw;
+    }
+  }
+  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+    const std::string path = join_path(model.path, name);
+    if (!files.exists(path)) continue;
+    auto tokenizer = tokenize::load_tokenizer(path);
+    if (model.kind == ModelFiles::Kind::hf_folder) set_roles(*tokenizer, model, files);
+    return tokenizer;
+  }
+  return nullptr;
+}
+
+std::string chat_template_of(const ModelFiles& model, const FileSystem& files) {
+  if (model.kind == ModelFiles::Kind::gguf)
+    return metadata_of(model).text(kGgufChatTemplate).value_or("");
+  const std::string jinja = join_path(model.path, "chat_template.jinja");
+  if (files.exists(jinja)) return files.read_all(jinja);
+  const std::string path = join_path(model.path, "tokenizer_config.json");
+  if (!files.exists(path)) return "";
+  const Tree config = parse_json(files.read_all(path), path);
+  const Tree* found = config.find("chat_template");
+  if (found == nullptr) return "";
+  if (found->kind == Tree::Kind::string) return found->text;
+  for (const Tree& item : found->items)  // several, each with a name
+    if (text_of(item.find("name")) == "default") return text_of(item.find("template"));
+  return "";
 }
 
 }  // namespace lathe::recipes

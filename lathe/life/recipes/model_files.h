@@ -1,5 +1,5 @@
-// A model on disk, whatever its kind: network and weights under the names of Hugging Face. For a
-// start of training and for inference; run folders have their own reader (life/train/checkpoint.h).
+// A model on disk, whatever its kind: network, weights under the names of Hugging Face, tokenizer,
+// chat template. For inference, for a start of training, for conversion.
 #pragma once
 
 #include <memory>
@@ -10,12 +10,13 @@
 #include "lathe/base/files.h"
 #include "lathe/model/model.h"
 #include "lathe/model/weights/weight_source.h"
+#include "lathe/text/tokenize/tokenizer.h"
 
 namespace lathe::recipes {
 
 struct ModelFiles {
-  enum class Kind { hf_folder, gguf } kind = Kind::hf_folder;
-  std::string path;
+  enum class Kind { run, hf_folder, gguf } kind = Kind::run;
+  std::string path;           // the checkpoint, the folder, the file
   model::ModelConfig config;  // resolved
   std::unique_ptr<weights::WeightSource> weights;
   std::vector<std::int64_t>
@@ -23,10 +24,19 @@ struct ModelFiles {
   std::optional<std::int64_t> bos;
 };
 
-/// True for a folder with config.json, a .safetensors file beside one, and a .gguf file.
+/// True for a folder with config.json, a .safetensors file beside one, and a GGUF file.
 bool is_model_files(const std::string& path, const FileSystem& files);
 
-/// Maps the weights and reads the configuration. Throws NotFound, Corrupt, Unsupported.
+/// Maps the weights and reads the configuration: a run folder, a checkpoint of one, a Hugging Face
+/// folder, a .safetensors file in one, a GGUF file. Throws NotFound, Corrupt, Unsupported.
 ModelFiles open_model_files(const std::string& path, const FileSystem& files);
+
+/// The tokenizer that lies with the model, its roles set as the files say; null where there is
+/// none. Throws Corrupt, Unsupported.
+std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const ModelFiles& model,
+                                                    const FileSystem& files);
+
+/// Jinja; empty where the model brings none.
+std::string chat_template_of(const ModelFiles& model, const FileSystem& files);
 
 }  // namespace lathe::recipes

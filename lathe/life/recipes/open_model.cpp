@@ -1,47 +1,59 @@
 #include "lathe/life/recipes/open_model.h"
 
+#include <algorithm>
+
 #include "lathe/base/toml.h"
-#include "lathe/life/recipes/model_files.h"
 #include "lathe/life/train/checkpoint.h"
 #include "lathe/model/load.h"
 
 namespace lathe::recipes {
 namespace {
 
-/// Files that others made. "auto" computes in f32 where the weights are f32 or quantised, else in
-/// what this processor multiplies best; bf16 weights stay as they are either way.
-OpenedModel open_files(const std::string& path, const std::string& compute,
-                       const FileSystem& files) {
-  OpenedModel opened;
-  const ModelFiles found = open_model_files(path, files);
-  opened.checkpoint = found.path;
-  static_cast<model::ModelConfig&>(opened.config.model) = found.config;
-  const bool half = model::stored_type(*found.weights) == DType::bf16 &&
-                    found.kind == ModelFiles::Kind::hf_folder;
-  const DType type = compute_type(compute == "auto" && !half ? "f32" : compute);
-  opened.model = model::open_for_inference(found.config, *found.weights, type);
-  const std::string tokenizer = join_path(found.path, "tokenizer.json");
-  if (found.kind == ModelFiles::Kind::hf_folder && files.exists(tokenizer))
-    opened.tokenizer = tokenize::load_tokenizer(tokenizer);
-  return opened;
+/// The recipe of a run; what was trained is what is served: the stored type, unless another one is
+/// asked for.
+std::string read_run(OpenedModel& opened, const FileSystem& files) {
+  const std::string config = join_path(opened.checkpoint, "config.toml");
+  read_toml_text(files.read_all(config), config, opened.config);
+  return train::read_state(files, opened.checkpoint).compute;
+}
+
+/// Weights that others made: as they are stored; quantised ones are multiplied by themselves.
+std::string stored_compute(const ModelFiles& found) {
+  return model::stored_type(*found.weights) == DType::bf16 &&
+                 found.kind == ModelFiles::Kind::hf_folder
+             ? "auto"
+             : "f32";
+}
+
+void set_borders(OpenedModel& opened, const ModelFiles& found) {
+  const tokenize::Tokenizer& tokenizer = *opened.tokenizer;
+  if (found.kind != ModelFiles::Kind::run) {
+    const auto prefix = tokenizer.sequence_prefix();
+    opened.prefix.assign(prefix.begin(), prefix.end());
+  } else if (opened.config.data.bos) {
+    opened.prefix = {*tokenizer.bos_id()};
+  }
+  opened.stop_ids = tokenizer.stop_ids();
+  for (const std::int64_t id : found.eos) opened.stop_ids.push_back(static_cast<std::int32_t>(id));
+  std::sort(opened.stop_ids.begin(), opened.stop_ids.end());
+  opened.stop_ids.erase(std::unique(opened.stop_ids.begin(), opened.stop_ids.end()),
+                        opened.stop_ids.end());
 }
 
 }  // namespace
 
 OpenedModel open_model(const std::string& path, const std::string& compute,
                        const FileSystem& files) {
-  if (is_model_files(path, files)) return open_files(path, compute, files);
-  OpenedModel opened;
-  opened.checkpoint = train::resolve_checkpoint(files, path);
-  const std::string config = join_path(opened.checkpoint, "config.toml");
-  read_toml_text(files.read_all(config), config, opened.config);
-  const train::LoopState state = train::read_state(files, opened.checkpoint);
-  // What was trained is what is served: the stored type, unless another one is asked for.
-  const DType type = compute_type(compute == "auto" ? state.compute : compute);
-  opened.model = model::build(opened.config.model, type);
-  train::load_weights(files, opened.checkpoint, *opened.model);
-  const std::string tokenizer = join_path(opened.checkpoint, "tokenizer.json");
-  if (files.exists(tokenizer)) opened.tokenizer = tokenize::load_tokenizer(tokenizer);
+  const ModelFiles found = open_model_files(path, files);
+  OpenedModel opened{.kind = found.kind, .checkpoint = found.path};
+  const std::string stored =
+      found.kind == ModelFiles::Kind::run ? read_run(opened, files) : stored_compute(found);
+  static_cast<model::ModelConfig&>(opened.config.model) = found.config;
+  const DType type = compute_type(compute == "auto" ? stored : compute);
+  opened.model = model::open_for_inference(found.config, *found.weights, type);
+  opened.tokenizer = open_tokenizer(found, files);
+  if (opened.tokenizer != nullptr) set_borders(opened, found);
+  opened.chat_template = chat_template_of(found, files);
   return opened;
 }
 

@@ -1,19 +1,25 @@
-// MODEL of the command line: weights, network and tokenizer.
+// MODEL of the command line, ready to speak.
 #pragma once
 
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/pretrain.h"
 
 namespace lathe::recipes {
 
 struct OpenedModel {
+  ModelFiles::Kind kind = ModelFiles::Kind::run;
   std::unique_ptr<model::LanguageModel> model;
-  std::unique_ptr<tokenize::Tokenizer> tokenizer;  // null where the checkpoint has none
-  PretrainConfig config;
-  std::string checkpoint;
+  std::unique_ptr<tokenize::Tokenizer> tokenizer;  // null where the model brings none
+  PretrainConfig config;                           // of a run; of others only config.model
+  std::string checkpoint;                          // the checkpoint, the folder, the file
+  std::vector<std::int32_t> prefix;                // ids that stand before every text
+  std::vector<std::int32_t> stop_ids;              // each ends a text or an answer
+  std::string chat_template;                       // empty where the model brings none
 };
 
-/// Opens a run folder, a checkpoint, a Hugging Face folder or a GGUF file for inference, in the
-/// type that it was trained in ("auto") or another one. Throws NotFound, Corrupt or Unsupported.
+/// Opens a run folder, a checkpoint, a Hugging Face folder or a GGUF file for inference. Compute
+/// "auto": a run in the type that it was trained in; others in bf16 where their weights are bf16
+/// and the processor multiplies it, else in f32. Throws NotFound, Corrupt or Unsupported.
 OpenedModel open_model(const std::string& path, const std::string& compute,
                        const FileSystem& files);
 

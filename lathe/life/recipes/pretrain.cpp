@@ -13,6 +13,7 @@
 #include "lathe/data/batch_source.h"
 #include "lathe/life/generate/generator.h"
 #include "lathe/life/plan/machine.h"
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/plan_pretrain.h"
 #include "lathe/life/recipes/record_hook.h"
 #include "lathe/life/train/hooks/evaluate.h"
@@ -20,6 +21,7 @@
 #include "lathe/life/train/hooks/save.h"
 #include "lathe/life/train/objectives/cross_entropy.h"
 #include "lathe/life/train/trainer.h"
+#include "lathe/model/load.h"
 
 namespace lathe::recipes {
 namespace {
@@ -106,8 +108,7 @@ void build_model(Parts& parts, const PretrainConfig& config, const FileSystem& f
   if (config.model.weights.empty()) {
     model::initialise(*parts.model, static_cast<std::uint64_t>(config.seed));
   } else {
-    train::load_weights(files, train::resolve_checkpoint(files, config.model.weights),
-                        *parts.model);
+    model::copy_weights(*parts.model, *open_model_files(config.model.weights, files).weights);
   }
   parts.optimizer = optim::make_optimizer(config.optimizer, parts.model->parameters());
   parts.objective = std::make_unique<train::CrossEntropy>(config.train.z_loss);

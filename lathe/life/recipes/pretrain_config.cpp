@@ -1,16 +1,16 @@
 #include <cmath>
 
 #include "lathe/base/error.h"
-#include "lathe/base/toml.h"
 #include "lathe/life/plan/machine.h"
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/pretrain.h"
-#include "lathe/life/train/checkpoint.h"
 
 namespace lathe::recipes {
 
 void ModelSection::fields(Fields& f) {
   f("weights", weights,
-    "start from these weights: a run folder or a checkpoint; empty: a new model");
+    "start from these weights: a run folder, a checkpoint, a Hugging Face folder or a GGUF file; "
+    "empty: a new model");
   ModelConfig::fields(f);
 }
 
@@ -36,8 +36,10 @@ std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const PretrainConfig& config
                                                     const FileSystem& files) {
   if (!config.tokenizer.path.empty()) return tokenize::load_tokenizer(config.tokenizer.path);
   if (!config.model.weights.empty()) {
-    const std::string checkpoint = train::resolve_checkpoint(files, config.model.weights);
-    return tokenize::load_tokenizer(join_path(checkpoint, "tokenizer.json"));
+    auto found = open_tokenizer(open_model_files(config.model.weights, files), files);
+    if (found) return found;
+    fail(ErrorCode::kNotFound, "{}: there is no tokenizer with these weights; set tokenizer.path",
+         config.model.weights);
   }
   fail(ErrorCode::kInvalidArgument,
        "tokenizer.path: expected a tokenizer.json, got nothing; make one with 'lathe tokenizer "
@@ -49,12 +51,9 @@ namespace {
 
 /// The network that belongs to model.weights. A recipe that asks for another one is a mistake.
 void adopt_network(PretrainConfig& config, const FileSystem& files) {
-  const std::string checkpoint = train::resolve_checkpoint(files, config.model.weights);
-  PretrainConfig stored;
-  const std::string path = join_path(checkpoint, "config.toml");
-  read_toml_text(files.read_all(path), path, stored);
+  const model::ModelConfig found = open_model_files(config.model.weights, files).config;
   const model::ModelConfig untouched;
-  const model::ModelConfig &wanted = config.model, &found = stored.model;
+  const model::ModelConfig& wanted = config.model;
   const auto check = [&](const char* key, std::int64_t asked, std::int64_t nothing,
                          std::int64_t is) {
     if (asked != nothing && asked != is)
