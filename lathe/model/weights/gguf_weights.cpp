@@ -1,9 +1,7 @@
 #include "lathe/model/weights/gguf_weights.h"
 
-#include <cstring>
-
 #include "lathe/base/error.h"
-#include "lathe/model/weights/row_codec.h"
+#include "lathe/model/weights/gguf_order.h"
 
 namespace lathe::weights {
 namespace {
@@ -31,28 +29,9 @@ Rows rows_of(const GgufTensor& tensor, char part, GgufWeights::Heads heads) {
   return {part == 'k' ? q : q + kv, kv};
 }
 
-/// The same bytes, each row where Hugging Face transformers has it. Blocks stay blocks.
-Tensor reordered(const Tensor& tensor, GgufChange change, std::int64_t groups) {
-  const Tensor out = Tensor::empty(tensor.shape(), tensor.dtype());
-  const std::int64_t rows = tensor.dim(0);
-  const std::size_t bytes = tensor.bytes() / static_cast<std::size_t>(rows);
-  for (std::int64_t r = 0; r < rows; ++r)
-    std::memcpy(
-        out.bytes_begin() + static_cast<std::size_t>(hf_row(change, rows, groups, r)) * bytes,
-        tensor.bytes_begin() + static_cast<std::size_t>(r) * bytes, bytes);
-  return out;
-}
-
-std::vector<float> decoded(const GgufFile& file, const GgufTensor& tensor) {
-  std::vector<float> values(static_cast<std::size_t>(tensor.shape.count()));
-  decode_rows(*tensor.type, file.tensor(tensor).bytes_begin(), values.data(), tensor.rows(),
-              tensor.row_length());
-  return values;
-}
-
 /// w of a norm that is stored as 1 + w.
 Tensor without_one(const GgufFile& file, const GgufTensor& tensor) {
-  std::vector<float> values = decoded(file, tensor);
+  std::vector<float> values = decoded({file.tensor(tensor), tensor.shape, tensor.type->quant});
   const GgufValue* exact = file.metadata().find(exact_key(tensor.name));
   if (exact != nullptr && (exact->type() != GgufType::f32 || exact->count() != values.size()))
     exact = nullptr;
@@ -62,16 +41,6 @@ Tensor without_one(const GgufFile& file, const GgufTensor& tensor) {
     values[i] = exact != nullptr && w + 1.0f == values[i] ? w : values[i] - 1.0f;
   }
   return Tensor::from(values, tensor.shape);
-}
-
-Tensor transposed(const GgufFile& file, const GgufTensor& tensor) {
-  const std::vector<float> values = decoded(file, tensor);
-  const std::int64_t rows = tensor.shape[0], columns = tensor.shape[1];
-  const Tensor out = Tensor::empty({columns, rows}, DType::f32);
-  for (std::int64_t c = 0; c < columns; ++c)
-    for (std::int64_t r = 0; r < rows; ++r)
-      out.data<float>()[c * rows + r] = values[static_cast<std::size_t>(r * columns + c)];
-  return out;
 }
 
 }  // namespace
@@ -111,7 +80,7 @@ StoredTensor GgufWeights::get(const std::string& name) const {
   Tensor data = file_.tensor(tensor);  // checks the type
   if (link.change == GgufChange::plus_one) return {without_one(file_, tensor), tensor.shape, {}};
   if (link.change == GgufChange::transpose && tensor.shape.rank() == 2) {
-    data = transposed(file_, tensor);
+    data = transposed({data, tensor.shape, tensor.type->quant});
     return {data, data.shape(), {}};
   }
   const Rows rows = rows_of(tensor, link.part, heads_);
@@ -125,13 +94,12 @@ StoredTensor GgufWeights::get(const std::string& name) const {
     data = Tensor::over(data.storage(), offset + static_cast<std::size_t>(rows.begin) * bytes, part,
                         data.dtype());
   }
-  if (link.change != GgufChange::none) {
-    const std::int64_t heads = groups(link);
-    const std::int64_t unit = heads * (link.change == GgufChange::by_part ? 3 : 2);
-    if (rows.count % unit != 0)
-      fail(ErrorCode::kCorrupt, "{}: tensor '{}': {} rows do not divide among {} heads",
-           file_.subject(), tensor.name, rows.count, heads);
-    data = reordered(data, link.change, heads);
+  try {
+    if (link.change != GgufChange::none)
+      data = reorder_rows(data, link.change, groups(link), GgufDirection::to_hf);
+  } catch (Error& error) {
+    error.within(fmt::format("{}: tensor '{}'", file_.subject(), tensor.name));
+    throw;
   }
   return {data, shape, tensor.type->quant};
 }
