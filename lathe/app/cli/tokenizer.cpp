@@ -20,6 +20,7 @@
 #include "lathe/base/log.h"
 #include "lathe/base/progress.h"
 #include "lathe/data/source.h"
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/text/tokenize/bpe_train.h"
 
 namespace lathe::cli {
@@ -36,8 +37,8 @@ struct TrainOptions {
 };
 
 struct CodeOptions {
-  std::string tokenizer, file;
-  bool lines = false, json = false, special = false;
+  std::string tokenizer, model, file;
+  bool lines = false, json = false, special = false, add_special = false;
 };
 
 void put(std::string_view bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stdout); }
@@ -197,14 +198,31 @@ void each_record(const CodeOptions& options, std::string_view input, const Use& 
   });
 }
 
+std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const CodeOptions& options) {
+  if (options.model.empty() == options.tokenizer.empty())
+    fail(ErrorCode::kInvalidArgument,
+         "tokenizer: expected one of --tokenizer FILE and --model MODEL");
+  if (options.model.empty()) return tokenize::load_tokenizer(options.tokenizer);
+  auto found =
+      recipes::open_tokenizer(recipes::open_model_files(options.model, real_files()), real_files());
+  if (found == nullptr)
+    fail(ErrorCode::kNotFound,
+         "{}: there is no tokenizer with this model; give one with --tokenizer", options.model);
+  return found;
+}
+
 void encode(const CodeOptions& options) {
-  const auto tokenizer = tokenize::load_tokenizer(options.tokenizer);
+  const auto tokenizer = open_tokenizer(options);
   const std::string input = read_input(options);
   std::vector<std::int32_t> ids;
   std::string out;
   each_record(options, input, [&](std::string_view text) {
     ids.clear();
-    tokenizer->encode_to(text, options.special, ids);
+    if (options.add_special) {
+      ids = tokenizer->encode_sequence(text, options.special);
+    } else {
+      tokenizer->encode_to(text, options.special, ids);
+    }
     out = options.json ? "{\"ids\":[" : "";
     const char between = options.json ? ',' : ' ';
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -260,7 +278,7 @@ std::vector<std::int32_t> read_ids(const CodeOptions& options, std::string_view 
 }
 
 void decode(const CodeOptions& options) {
-  const auto tokenizer = tokenize::load_tokenizer(options.tokenizer);
+  const auto tokenizer = open_tokenizer(options);
   const std::string input = read_input(options);
   each_record(options, input, [&](std::string_view record) {
     std::string text = tokenizer->decode(read_ids(options, record));
@@ -323,8 +341,10 @@ CLI::App* add_code(CLI::App& tokenizer, const char* name, const char* what,
                    const std::shared_ptr<CodeOptions>& options) {
   CLI::App* verb = tokenizer.add_subcommand(name, what);
   verb->add_option("--tokenizer", options->tokenizer,
-                   "a tokenizer.json, a folder that holds one, or a .tiktoken file")
-      ->required();
+                   "a tokenizer.json, a folder that holds one, or a .tiktoken file");
+  verb->add_option("--model", options->model,
+                   "the tokenizer of a model: a run folder, a Hugging "
+                   "Face folder or a GGUF file");
   verb->add_option("FILE", options->file, "the input (default: standard input)");
   verb->add_flag("--lines", options->lines, "each line of the input by itself");
   return verb;
@@ -337,9 +357,12 @@ void add_encode(CLI::App& tokenizer) {
   verb->add_flag("--json", options->json, "print {\"ids\":[...]}");
   verb->add_flag("--special", options->special,
                  "names of special tokens in the text are those tokens, not characters");
+  verb->add_flag("--add-special", options->add_special,
+                 "also the tokens that the file puts before and after a text");
   verb->footer(
       "Examples:\n"
       "  echo -n 'Once upon a time' | lathe tokenizer encode --tokenizer tokenizer.json\n"
+      "  lathe tokenizer encode --model model.gguf --special prompt.txt\n"
       "  lathe tokenizer encode --tokenizer runs/first --lines --json lines.txt > ids.jsonl");
   verb->callback([options] { encode(*options); });
 }
