@@ -98,7 +98,7 @@ def script_classes():
     joined = lambda a, b: len(cutter.pre_tokenize_str(chr(a) + chr(b))) == 1
     representatives, classes = [], {}
     for c in CODE_POINTS:
-        if c == 32:
+        if joined(0x30, c) and joined(0x41, c):  # neither a script nor common to all
             classes[c] = 0
             continue
         if c - 1 in classes and classes[c - 1] > 0 and joined(c - 1, c):

@@ -7,6 +7,8 @@
 namespace lathe::tokenize {
 namespace {
 
+constexpr std::string_view kDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kLongestGrapheme = 5;  // bytes; longer ones are taken apart
 
 std::uint32_t load_u32(const char* at) {
@@ -98,9 +100,19 @@ std::string Charsmap::by_graphemes(std::string_view text, std::size_t head,
   return out;
 }
 
+std::string to_base64(std::string_view bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t held = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      held = held << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k)
+      out += i + k <= bytes.size() ? kDigits[held >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
 std::optional<std::string> from_base64(std::string_view text) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   std::string bytes;
   bytes.reserve(text.size() * 3 / 4);

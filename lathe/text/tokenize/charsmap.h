@@ -43,6 +43,9 @@ class Charsmap {
   std::string replacements_;
 };
 
+/// Base64 with padding.
+std::string to_base64(std::string_view bytes);
+
 /// The bytes behind base64 with or without padding; nothing where it is none.
 std::optional<std::string> from_base64(std::string_view text);
 

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -13,6 +15,52 @@ namespace lathe::tokenize {
 namespace {
 
 constexpr std::size_t kDeepest = 64;
+
+/// The double nearest to 10^n, 0 <= n <= 308.
+double power_of_ten(int n) {
+  static const std::vector<double> kPowers = [] {
+    std::vector<double> powers;
+    for (int i = 0; i <= 308; ++i)
+      powers.push_back(std::strtod(fmt::format("1e{}", i).c_str(), nullptr));
+    return powers;
+  }();
+  return kPowers[static_cast<std::size_t>(n)];
+}
+
+/// The number as serde_json reads it, which rounds twice: the leading digits that fit 64 bits, then
+/// one division or multiplication by a power of ten. The scores of a Unigram model decide between
+/// equally good ways to cut a word by their last bit.
+double as_serde_json_reads(std::string_view text) {
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  bool full = false, after_point = false;
+  std::size_t i = text.starts_with('-') ? 1 : 0;
+  for (; i < text.size() && text[i] != 'e' && text[i] != 'E'; ++i) {
+    if (text[i] == '.') {
+      after_point = true;
+      continue;
+    }
+    const auto digit = static_cast<std::uint64_t>(text[i] - '0');
+    full = full || digits > (UINT64_MAX - digit) / 10;
+    if (!full) digits = digits * 10 + digit;
+    exponent += full && !after_point;
+    exponent -= !full && after_point;
+  }
+  if (i < text.size()) {
+    const bool plus = text.substr(i + 1).starts_with('+');
+    int given = 0;
+    const char* first = text.data() + i + 1 + (plus ? 1 : 0);
+    const auto parsed = std::from_chars(first, text.data() + text.size(), given);
+    if (parsed.ec != std::errc() || given > 100000 || given < -100000)
+      given = *first == '-' ? -100000 : 100000;
+    exponent += given;
+  }
+  auto value = static_cast<double>(digits);
+  for (; exponent < -308 && value != 0; exponent += 308) value /= 1e308;
+  const double power = power_of_ten(std::min(308, std::abs(exponent)));
+  value = exponent < 0 ? value / power : value * power;
+  return text.starts_with('-') ? -value : value;
+}
 
 [[noreturn]] void wrong_kind(std::string_view path, std::string_view expected) {
   fail(ErrorCode::kCorrupt, "{}: expected {}, got another kind of value", path, expected);
@@ -71,7 +119,9 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
     if (value > static_cast<std::uint64_t>(INT64_MAX)) return add(Json(static_cast<double>(value)));
     return add(Json(static_cast<std::int64_t>(value)));
   }
-  bool number_float(double value, const std::string&) override { return add(Json(value)); }
+  bool number_float(double, const std::string& text) override {
+    return add(Json(as_serde_json_reads(text)));
+  }
   bool string(std::string& value) override { return add(Json(std::move(value))); }
   bool binary(nlohmann::json::binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json(Json::Object())); }

@@ -109,7 +109,8 @@ void expect_llama_cpp_vectors(const std::string& name) {
 }
 
 TEST_F(SharedData, LlamaCppVectors) {
-  for (const char* name : {"gpt-2", "falcon", "starcoder", "deepseek-coder"})
+  for (const char* name :
+       {"gpt-2", "falcon", "starcoder", "deepseek-coder", "llama-spm", "phi-3", "bert-bge"})
     expect_llama_cpp_vectors(name);
 }
 

@@ -73,19 +73,18 @@ class Runs final : public Splitter {
   KindOf kind_of_;
 };
 
+/// As tokenizers has it: characters that join any script are no piece at the beginning.
 class ScriptSplitter final : public Splitter {
  public:
   void split(std::string_view text, SpanSink& sink) const override {
-    std::size_t begin = 0;
+    std::size_t begin = text.size();
     std::uint32_t last = 0;
     for (std::size_t p = 0; p < text.size();) {
       const Decoded c = decode_valid(text.data() + p);
       const std::uint32_t script = script_of(c.code);
-      if (script != 0) {
-        if (last != script && p > begin && last != 0) {
-          sink.add(begin, p);
-          begin = p;
-        }
+      if (script != 0 && script != last) {
+        if (last != 0) sink.add(begin, p);
+        begin = p;
         last = script;
       }
       p += c.size;

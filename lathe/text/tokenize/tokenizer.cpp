@@ -4,6 +4,7 @@
 
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
+#include "lathe/text/tokenize/sentencepiece.h"
 #include "lathe/text/tokenize/tiktoken_file.h"
 
 namespace lathe::tokenize {
@@ -130,6 +131,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& tokenizer
       std::filesystem::path meta = tokenizer_json;
       return from_tiktoken(file.bytes(), real_files().read_all(meta.replace_extension(".json")));
     }
+    if (tokenizer_json.extension() == ".model") return parse_sentencepiece(file.bytes());
     return parse_tokenizer(file.bytes());
   } catch (Error& error) {
     error.within(path);

@@ -49,12 +49,13 @@ TokenType type_of(const VocabularyParts& parts, std::size_t id) {
   return type == 0 ? TokenType::kNormal : static_cast<TokenType>(type);
 }
 
-std::int32_t required_id(const VocabularyParts& parts, const std::optional<std::int32_t>& id,
-                         std::string_view key) {
+std::optional<NamedId> named_id(const VocabularyParts& parts, const std::optional<std::int32_t>& id,
+                                bool wanted, std::string_view role) {
+  if (!wanted) return std::nullopt;
   if (!id || *id < 0 || *id >= std::ssize(parts.tokens))
-    fail(ErrorCode::kCorrupt, "tokenizer.ggml.{}: expected one of the {} ids, got {}", key,
-         parts.tokens.size(), id ? std::to_string(*id) : "nothing");
-  return *id;
+    fail(ErrorCode::kCorrupt, "tokenizer.ggml.{}_token_id: expected one of the {} ids, got {}",
+         role, parts.tokens.size(), id ? std::to_string(*id) : "nothing");
+  return NamedId{parts.tokens[static_cast<std::size_t>(*id)], *id};
 }
 
 std::unique_ptr<Tokenizer> from_vocabulary(VocabularyParts parts) {
@@ -62,6 +63,10 @@ std::unique_ptr<Tokenizer> from_vocabulary(VocabularyParts parts) {
   std::unique_ptr<Tokenizer> tokenizer;
   if (parts.model == "gpt2") {
     tokenizer = byte_level_from(parts);
+  } else if (parts.model == "llama" || parts.model == "t5") {
+    tokenizer = sentencepiece_from(parts);
+  } else if (parts.model == "bert") {
+    tokenizer = word_piece_from(parts);
   } else {
     fail(ErrorCode::kUnsupported,
          "tokenizer.ggml.model: expected gpt2, llama, t5 or bert, got '{}'", parts.model);
