@@ -3,14 +3,8 @@
 #include <algorithm>
 
 #include "lathe/base/error.h"
-#include "lathe/base/json.h"
-#include "lathe/base/toml.h"
 #include "lathe/life/recipes/convert_parts.h"
 #include "lathe/life/recipes/gguf_tokenizer.h"
-#include "lathe/life/recipes/model_files.h"
-#include "lathe/life/recipes/pretrain.h"
-#include "lathe/life/train/checkpoint.h"
-#include "lathe/model/weights/hf_folder.h"
 #include "lathe/model/weights/row_codec.h"
 
 namespace lathe::recipes {
@@ -22,55 +16,26 @@ using weights::StoredTensor;
 constexpr std::size_t kPiece = std::size_t{16} << 20;  // bytes written at once
 constexpr std::int64_t kElements = 1 << 20;            // elements converted at once
 
-void take_gguf(Source& s, const ModelFiles& opened) {
-  s.gguf = &dynamic_cast<const weights::GgufWeights&>(*opened.weights).file();
-  const weights::GgufMetadata& m = s.gguf->metadata();
-  s.name = m.text("general.name").value_or("");
-  s.tokenizer_json = m.text(kGgufTokenizerJson).value_or("");
-  s.chat_template = m.text(kGgufChatTemplate).value_or("");
-}
-
-void take_tokenizer_json(Source& s, const std::string& folder, const FileSystem& files) {
-  const std::string path = join_path(folder, "tokenizer.json");
-  if (files.exists(path)) s.tokenizer_json = files.read_all(path);
-  if (files.exists(path) || files.exists(join_path(folder, "tokenizer.model")))
-    s.tokenizer = tokenize::load_tokenizer(folder);
-}
-
-Source open_run(const std::string& path, const FileSystem& files) {
-  Source s;
-  s.path = train::resolve_checkpoint(files, path);
-  s.name = file_name(path);
-  PretrainConfig config;
-  const std::string toml = join_path(s.path, "config.toml");
-  read_toml_text(files.read_all(toml), toml, config);
-  s.config = config.model;
-  s.config.resolve();
-  s.weights = std::make_unique<weights::HfWeights>(
-      weights::HfWeights::open(join_path(s.path, "weights.safetensors"), files));
-  take_tokenizer_json(s, s.path, files);
-  return s;
+/// Files as they lie beside the weights.
+std::string read_beside(const std::string& folder, const char* name, const FileSystem& files) {
+  const std::string path = join_path(folder, name);
+  return files.exists(path) ? files.read_all(path) : "";
 }
 
 }  // namespace
 
 Source open_source(const std::string& path, const FileSystem& files) {
-  if (!is_model_files(path, files)) return open_run(path, files);
-  ModelFiles opened = open_model_files(path, files);
   Source s;
-  s.path = opened.path;
-  s.config = opened.config;
-  s.eos = opened.eos;
-  s.bos = opened.bos;
-  if (opened.kind == ModelFiles::Kind::gguf) {
-    take_gguf(s, opened);
-  } else {
-    s.hf_folder = opened.path;
-    s.name = file_name(opened.path);
-    take_tokenizer_json(s, opened.path, files);
-    s.chat_template = read_chat_template(opened.path, files);
+  static_cast<ModelFiles&>(s) = open_model_files(path, files);
+  s.name = file_name(path);
+  s.chat_template = chat_template_of(s, files);
+  if (s.kind != ModelFiles::Kind::gguf) {
+    s.tokenizer_json = read_beside(s.path, "tokenizer.json", files);
+    return s;
   }
-  s.weights = std::move(opened.weights);
+  s.gguf = &dynamic_cast<const weights::GgufWeights&>(*s.weights).file();
+  s.name = s.gguf->metadata().text("general.name").value_or("");
+  s.tokenizer_json = s.gguf->metadata().text(kGgufTokenizerJson).value_or("");
   return s;
 }
 
@@ -125,10 +90,11 @@ ConvertReport convert(const std::string& from, const std::string& to,
   std::string target = to;
   while (target.size() > 1 && target.ends_with('/')) target.pop_back();
   conversion::Source source = conversion::open_source(from, *options.files);
-  if (target.ends_with(".gguf")) return conversion::to_gguf(source, target, options);
+  const bool file = target.ends_with(".gguf");
   // From GGUF to GGUF the tokenizer's keys are copied and need not be understood.
-  if (source.gguf != nullptr) source.tokenizer = gguf_tokenizer(source.gguf->metadata());
-  return conversion::to_folder(source, target, options);
+  if (!file || source.gguf == nullptr) source.tokenizer = open_tokenizer(source, *options.files);
+  return file ? conversion::to_gguf(source, target, options)
+              : conversion::to_folder(source, target, options);
 }
 
 }  // namespace lathe::recipes

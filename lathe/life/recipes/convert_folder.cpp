@@ -105,8 +105,8 @@ void fill(const Source& s, const std::string& folder, DType dtype,
   write_hf_weights(files, folder, tensors);
   write_file_atomically(files, join_path(folder, "config.json"),
                         model::write_hf_config(config_of(s, dtype)));
-  if (!s.hf_folder.empty()) {
-    weights::copy_hf_side_files(files, s.hf_folder, folder);
+  if (s.kind == ModelFiles::Kind::hf_folder) {
+    weights::copy_hf_side_files(files, s.path, folder);
     return;
   }
   if (s.tokenizer == nullptr) return;
@@ -152,25 +152,9 @@ ConvertReport to_folder(const Source& s, const std::string& target, const Conver
   report.type = name(dtype);
   report.tensors = static_cast<std::int64_t>(tensors.size());
   report.bytes = folder_bytes(files, target);
-  if (s.tokenizer == nullptr && s.hf_folder.empty())
+  if (s.tokenizer == nullptr && s.kind != ModelFiles::Kind::hf_folder)
     report.notes.emplace_back("the source has no tokenizer");
   return report;
-}
-
-std::string read_chat_template(const std::string& folder, const FileSystem& files) {
-  const std::string jinja = join_path(folder, "chat_template.jinja");
-  if (files.exists(jinja)) return files.read_all(jinja);
-  const std::string path = join_path(folder, "tokenizer_config.json");
-  if (!files.exists(path)) return "";
-  const Tree config = parse_json(files.read_all(path), path);
-  const Tree* found = config.find("chat_template");
-  if (found == nullptr) return "";
-  if (found->kind == Tree::Kind::string) return found->text;
-  for (const Tree& item : found->items) {  // several, each with a name
-    const Tree *name = item.find("name"), *text = item.find("template");
-    if (name != nullptr && text != nullptr && name->text == "default") return text->text;
-  }
-  return "";
 }
 
 void write_side_files(const Source& s, const std::string& folder, FileSystem& files) {

@@ -6,25 +6,19 @@
 
 #include "lathe/base/progress.h"
 #include "lathe/life/recipes/convert.h"
-#include "lathe/model/model.h"
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/model/weights/gguf_order.h"
 #include "lathe/model/weights/gguf_weights.h"
 #include "lathe/model/weights/gguf_write.h"
-#include "lathe/model/weights/weight_source.h"
-#include "lathe/text/tokenize/tokenizer.h"
 
 namespace lathe::recipes::conversion {
 
-struct Source {
-  std::string path, name;  // name: for general.name
-  std::string hf_folder;   // files beside the weights, where it is one
-  model::ModelConfig config;
-  std::unique_ptr<weights::WeightSource> weights;
-  const weights::GgufFile* gguf = nullptr;  // inside of weights
-  std::unique_ptr<tokenize::Tokenizer> tokenizer;
+struct Source : ModelFiles {
+  std::string name;                                // for general.name
+  const weights::GgufFile* gguf = nullptr;         // inside of weights, where that is the container
+  std::unique_ptr<tokenize::Tokenizer> tokenizer;  // opened by those who need it
   std::string tokenizer_json, chat_template;
-  std::vector<std::int64_t> eos;
-  std::optional<std::int64_t> bos, pad;
+  std::optional<std::int64_t> pad;
 };
 Source open_source(const std::string& path, const FileSystem& files);
 
@@ -63,6 +57,5 @@ DType main_dtype(const weights::WeightSource& source);
 
 /// tokenizer_config.json and generation_config.json for a folder whose source has none.
 void write_side_files(const Source& source, const std::string& folder, FileSystem& files);
-std::string read_chat_template(const std::string& folder, const FileSystem& files);
 
 }  // namespace lathe::recipes::conversion

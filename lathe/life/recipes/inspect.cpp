@@ -3,7 +3,6 @@
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
 #include "lathe/life/recipes/convert_parts.h"
-#include "lathe/life/recipes/gguf_tokenizer.h"
 
 namespace lathe::recipes {
 namespace {
@@ -64,9 +63,9 @@ std::string kind_of(const conversion::Source& source) {
                      m.text("tokenizer.ggml.pre").value_or(""));
 }
 
-void take_tokenizer(conversion::Source& source, Inspection& out) {
+void take_tokenizer(conversion::Source& source, const FileSystem& files, Inspection& out) {
   try {
-    if (source.gguf != nullptr) source.tokenizer = gguf_tokenizer(source.gguf->metadata());
+    source.tokenizer = open_tokenizer(source, files);
   } catch (const Error& error) {
     out.tokenizer = error.message();
     return;
@@ -121,7 +120,7 @@ Inspection inspect(const std::string& path, const FileSystem& files) {
   if (source.gguf != nullptr) {
     take_gguf(*source.gguf, out);
   } else {
-    out.container = source.hf_folder.empty() ? "run folder" : "Hugging Face folder";
+    out.container = source.kind == ModelFiles::Kind::run ? "run folder" : "Hugging Face folder";
     take_weights(*source.weights, out);
   }
   for (const InspectedTensor& t : out.tensors) {
@@ -133,7 +132,7 @@ Inspection inspect(const std::string& path, const FileSystem& files) {
   const model::ModelConfig& c = out.config;
   out.cache_bytes_per_token =
       2 * c.layers * c.kv_heads * c.head_size * static_cast<std::int64_t>(sizeof(float));
-  take_tokenizer(source, out);
+  take_tokenizer(source, files, out);
   out.chat_template = source.chat_template;
   return out;
 }
