@@ -1,0 +1,230 @@
+#include "lathe/life/recipes/convert.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "lathe/base/error.h"
+#include "lathe/base/json.h"
+#include "lathe/base/memory_files.h"
+#include "lathe/life/recipes/inspect.h"
+#include "lathe/life/recipes/model_files.h"
+#include "lathe/model/hub/hf_config.h"
+#include "lathe/model/load.h"
+#include "lathe/model/weights/gguf.h"
+#include "lathe/model/weights/gguf_order.h"
+#include "lathe/model/weights/gguf_write.h"
+#include "lathe/model/weights/hf_folder.h"
+#include "lathe/model/weights/row_codec.h"
+
+namespace lathe::recipes {
+namespace {
+
+model::ModelConfig small(const std::string& kind) {
+  model::ModelConfig c;
+  c.kind = kind;
+  c.vocab = 40;
+  c.context = 64;
+  c.layers = 2;
+  c.width = 64;
+  c.heads = 4;
+  c.kv_heads = kind == "gpt2" || kind == "gpt_neox" ? 4 : 2;
+  c.hidden = 96;
+  c.tied = kind != "olmo2";
+  c.attention_bias = kind == "gpt_neox" || kind == "gpt2";
+  c.mlp_bias = c.attention_bias;
+  if (kind == "gpt_neox") c.rope_fraction = 0.25;
+  if (kind == "gemma2" || kind == "gemma3_text" || kind == "mistral") c.window = 16;
+  c.resolve();
+  return c;
+}
+
+/// A folder as transformers would save it, with random weights of this type.
+void write_model(FileSystem& files, const std::string& folder, const model::ModelConfig& config,
+                 DType dtype) {
+  const auto network = model::build(config, DType::f32);
+  model::initialise(*network, 7);
+  std::vector<weights::TensorSource> tensors;
+  for (const autograd::Parameter* p : network->parameters()) {
+    // Norms start as 0 or 1, biases as 0: values that would hide mistakes.
+    const Tensor values = Tensor::empty(p->shape(), DType::f32);
+    for (std::int64_t i = 0; i < values.count(); ++i)
+      values.data<float>()[i] =
+          0.1f * static_cast<float>(i % 13) + p->master().data<float>()[i] * 1.234567f;
+    const Tensor stored = Tensor::empty(p->shape(), dtype);
+    weights::encode_rows(weights::tensor_type(dtype), values.data<float>(), stored.bytes_begin(), 1,
+                         values.count());
+    tensors.push_back({p->name(), dtype, p->shape(), [stored] { return stored; }});
+  }
+  files.make_directories(folder);
+  write_hf_weights(files, folder, tensors);
+  const char* name = dtype == DType::f32 ? "float32" : "bfloat16";
+  write_file_atomically(files, join_path(folder, "config.json"),
+                        model::write_hf_config({.model = config, .dtype = name}));
+}
+
+void expect_same_weights(const FileSystem& files, const std::string& a, const std::string& b) {
+  const auto first = weights::HfWeights::open(a, files),
+             second = weights::HfWeights::open(b, files);
+  ASSERT_EQ(first.names().size(), second.names().size());
+  for (const std::string& name : first.names()) {
+    const weights::StoredTensor x = first.get(name), y = second.get(name);
+    EXPECT_EQ(x.shape, y.shape) << name;
+    ASSERT_EQ(x.tensor.dtype(), y.tensor.dtype()) << name;
+    EXPECT_EQ(std::memcmp(x.tensor.bytes_begin(), y.tensor.bytes_begin(), x.tensor.bytes()), 0)
+        << name;
+  }
+}
+
+struct Case {
+  const char* kind;
+  DType dtype;
+};
+class ConvertEveryKind : public testing::TestWithParam<Case> {};
+
+TEST_P(ConvertEveryKind, ThereAndBackLosesNothing) {
+  MemoryFiles files;
+  const model::ModelConfig config = small(GetParam().kind);
+  write_model(files, "hf", config, GetParam().dtype);
+  convert("hf", "m.gguf", {.files = &files});
+  convert("m.gguf", "back", {.files = &files});
+  expect_same_weights(files, "hf", "back");
+  EXPECT_EQ(write_json(open_model_files("back", files).config), write_json(config));
+  convert("m.gguf", "again.gguf", {.files = &files});
+  EXPECT_EQ(files.read_all("again.gguf"), files.read_all("m.gguf"));
+}
+
+/// The network computes the same from the file's weights as from the folder's.
+TEST_P(ConvertEveryKind, GgufOpensAsTheSameNetwork) {
+  MemoryFiles files;
+  write_model(files, "hf", small(GetParam().kind), GetParam().dtype);
+  convert("hf", "m.gguf", {.type = "f32", .files = &files});
+  const auto logits = [&](const char* path) {
+    const ModelFiles opened = open_model_files(path, files);
+    const auto network = model::open_for_inference(opened.config, *opened.weights, DType::f32);
+    return network->logits(network->hidden(model::TokenBatch::plain({{1, 5, 39, 2, 2, 7}})))
+        .to_floats();
+  };
+  EXPECT_EQ(logits("hf"), logits("m.gguf"));
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> out;
+  for (const char* kind : {"gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "phi3",
+                           "gemma2", "gemma3_text", "olmo2", "smollm3"})
+    for (const DType dtype : {DType::f32, DType::bf16}) out.push_back({kind, dtype});
+  return out;
+}
+INSTANTIATE_TEST_SUITE_P(Kinds, ConvertEveryKind, testing::ValuesIn(cases()), [](const auto& info) {
+  return fmt::format("{}_{}", info.param.kind, name(info.param.dtype));
+});
+
+TEST(Convert, QuantisedValuesComeBackExactly) {
+  MemoryFiles files;
+  write_model(files, "hf", small("llama"), DType::bf16);
+  convert("hf", "m.gguf", {.type = "q8_0", .files = &files});
+  convert("m.gguf", "back", {.files = &files});
+  const ModelFiles gguf = open_model_files("m.gguf", files);
+  const ModelFiles back = open_model_files("back", files);
+  const std::string name = "model.layers.1.self_attn.q_proj.weight";
+  EXPECT_EQ(gguf.weights->get(name).quant, kernels::QuantType::q8_0);
+  EXPECT_EQ(decoded(gguf.weights->get(name)), decoded(back.weights->get(name)));
+  EXPECT_EQ(back.weights->get(name).tensor.dtype(), DType::f32);
+}
+
+TEST(Convert, UnknownMetadataIsKept) {
+  MemoryFiles files;
+  write_model(files, "hf", small("llama"), DType::f32);
+  convert("hf", "m.gguf", {.files = &files});
+  const auto file = weights::GgufFile::open("m.gguf", files);
+  weights::GgufMetadata metadata = file.metadata();
+  metadata.set("somebody.else", std::int32_t{-3});
+  std::vector<weights::GgufTensorSource> tensors;
+  for (const weights::GgufTensor& t : file.tensors())
+    tensors.push_back(
+        {t.name, t.type, t.shape, [&file, &t](const auto& write) {
+           write({reinterpret_cast<const char*>(file.tensor(t).bytes_begin()), t.bytes});
+         }});
+  const auto writer = files.open_for_write("other.gguf", WriteMode::truncate);
+  write_gguf(*writer, "other.gguf", metadata, tensors);
+  writer->close();
+  convert("other.gguf", "small.gguf", {.type = "q4_0", .files = &files});
+  const auto out = weights::GgufFile::open("small.gguf", files);
+  EXPECT_EQ(out.metadata().integer("somebody.else"), -3);
+  EXPECT_EQ(out.metadata().integer("general.file_type"), 2);
+  EXPECT_EQ(out.metadata().integer("general.quantization_version"), 2);
+  EXPECT_EQ(out.find("blk.0.ffn_up.weight")->type->name, "Q4_0");
+  EXPECT_EQ(out.find("blk.0.attn_norm.weight")->type->name, "F32");
+}
+
+TEST(Convert, AFailedWriteLeavesTheOldFile) {
+  MemoryFiles files;
+  write_model(files, "hf", small("llama"), DType::f32);
+  convert("hf", "m.gguf", {.type = "bf16", .files = &files});
+  const std::string before = files.read_all("m.gguf");
+  for (int at = 0; at < 1000; ++at) {
+    FaultyFiles faulty(files, {FaultyFiles::Fault::error_stays, at, ENOSPC});
+    try {
+      convert("hf", "m.gguf", {.type = "q8_0", .files = &faulty});
+      ASSERT_GT(at, 10);
+      return;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kIo);
+    }
+    const std::string now = files.read_all("m.gguf");
+    if (now == before) continue;
+    // Only the very last step, making the rename safe, comes after the new file is there.
+    EXPECT_EQ(weights::GgufFile::open("m.gguf", files).find("blk.0.ffn_up.weight")->type->name,
+              "Q8_0");
+    write_file_atomically(files, "m.gguf", before);
+  }
+  FAIL();
+}
+
+TEST(Convert, StopsWithoutATrace) {
+  MemoryFiles files;
+  write_model(files, "hf", small("llama"), DType::f32);
+  StopSource stop;
+  stop.request();
+  for (const char* target : {"m.gguf", "folder"}) {
+    try {
+      convert("hf", target, {.files = &files, .stop = stop.token()});
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+    }
+    EXPECT_FALSE(files.exists(target));
+    EXPECT_FALSE(files.exists(std::string(target) + ".part"));
+  }
+}
+
+TEST(Convert, RefusesWhatItWouldDestroyOrCannotWrite) {
+  MemoryFiles files;
+  write_model(files, "hf", small("llama"), DType::f32);
+  files.make_directories("busy");
+  files.open_for_write("busy/precious", WriteMode::truncate)->close();
+  EXPECT_THROW(convert("hf", "busy", {.files = &files}), Error);
+  EXPECT_THROW(convert("hf", "busy/precious", {.files = &files}), Error);
+  EXPECT_THROW(convert("hf", "x", {.type = "q8_0", .files = &files}), Error);
+  EXPECT_THROW(convert("hf", "x.gguf", {.type = "q9", .files = &files}), Error);
+  EXPECT_THROW(convert("nothing", "x.gguf", {.files = &files}), Error);
+  EXPECT_FALSE(files.exists("x.gguf"));
+}
+
+TEST(Inspect, TellsWhatAFileHolds) {
+  MemoryFiles files;
+  write_model(files, "hf", small("qwen3"), DType::f32);
+  convert("hf", "m.gguf", {.type = "q8_0", .files = &files});
+  const Inspection folder = inspect("hf", files), file = inspect("m.gguf", files);
+  EXPECT_EQ(folder.parameters, file.parameters);
+  EXPECT_EQ(file.container, "GGUF version 3");
+  EXPECT_EQ(file.cache_bytes_per_token, 2 * 2 * 2 * 16 * 4);
+  EXPECT_EQ(file.tokenizer, "none");
+  const Tree json = parse_json(print_json(file.to_tree()), "json");
+  EXPECT_EQ(json.find("tensors")->items.size(), file.tensors.size());
+  EXPECT_EQ(json.find("model")->find("kind")->text, "qwen3");
+}
+
+}  // namespace
+}  // namespace lathe::recipes
