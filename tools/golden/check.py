@@ -98,7 +98,8 @@ def main():
         ops.main(fresh)
         models.main(fresh / "models")
         names = {p.relative_to(fresh) for p in fresh.rglob("*.safetensors")}
-        for name in {p.relative_to(COMMITTED) for p in COMMITTED.rglob("*.safetensors")} - names:
+        committed = {p.relative_to(COMMITTED) for p in COMMITTED.rglob("*.safetensors")}
+        for name in {p for p in committed if p.parts[0] != "families"} - names:  # families.py --check
             complain(problems, f"{name} is made by no script")
         for name in sorted(names):
             note = name.with_suffix(".json")

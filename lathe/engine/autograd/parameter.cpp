@@ -96,7 +96,13 @@ void Parameter::adopt(const Tensor& weights, DType compute) {
   Tensor value = weights;
   if (weights.dtype() != type) {
     value = Tensor::empty(shape_, type);
-    ops::copy_(value, weights);
+    if (type == DType::bf16 && weights.dtype() == DType::f32) {
+      // Rounded as masters are: what was trained in bf16 is what is served.
+      ops::split_master_({.value = value, .rest = Tensor::empty({shape_.count(), 2}, DType::u8)},
+                         weights);
+    } else {
+      ops::copy_(value, weights);
+    }
   }
   trainable_ = false;
   make_handles(value);

@@ -19,8 +19,8 @@ std::string read_run(OpenedModel& opened, const FileSystem& files) {
 
 /// Weights that others made: as they are stored; quantised ones are multiplied by themselves.
 std::string stored_compute(const ModelFiles& found) {
-  return model::stored_type(*found.weights) == DType::bf16 &&
-                 found.kind == ModelFiles::Kind::hf_folder
+  return found.kind == ModelFiles::Kind::hf_folder &&
+                 model::stored_type(*found.weights) == DType::bf16
              ? "auto"
              : "f32";
 }

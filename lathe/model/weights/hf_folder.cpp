@@ -109,12 +109,18 @@ void HfWeights::open_shards(const std::string& folder, const std::string& index,
     if (!opened_[shard->second].contains(map->keys[i]))
       fail(ErrorCode::kCorrupt, "{}: says that tensor '{}' lies in {}, which does not have it",
            index, map->keys[i], value.text);
-    place_.emplace(map->keys[i], shard->second);
+    if (!place_.emplace(map->keys[i], shard->second).second)
+      fail(ErrorCode::kCorrupt, "{}: has the tensor '{}' twice", index, map->keys[i]);
   }
   for (std::size_t i = 0; i < opened_.size(); ++i) {
     for (const std::string& name : opened_[i].names()) {
       const auto found = place_.find(name);
-      if (found != place_.end() && found->second == i) names_.push_back(name);
+      if (found == place_.end())
+        fail(ErrorCode::kCorrupt, "{}: does not name tensor '{}' of {}", index, name, files_[i]);
+      if (found->second != i)
+        fail(ErrorCode::kCorrupt, "{}: tensor '{}' lies in two shards, {} and {}", index, name,
+             files_[found->second], files_[i]);
+      names_.push_back(name);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "lathe/base/error.h"
 
@@ -15,6 +16,7 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kMaxHeader = std::size_t{100} << 20;  // the reference implementation's limit
+constexpr std::size_t kMaxTensors = 200000;  // of a file; the largest models have 100000
 
 struct TypeName {
   const char* name;
@@ -81,17 +83,28 @@ std::optional<std::size_t> bytes_of(const Shape& shape, std::size_t size) {
   return n;
 }
 
+/// Throws where the header is no JSON object or names a tensor twice.
 Json parse_header(std::string_view text, const std::string& subject) {
   // Depth is bounded by the callback: a header has three levels.
   bool deep = false;
-  const auto limit = [&deep](int depth, Json::parse_event_t, Json&) {
+  std::set<std::string> seen;
+  std::string twice;
+  const auto limit = [&](int depth, Json::parse_event_t event, Json& parsed) {
     deep = deep || depth > 8;
-    return !deep;
+    if (event == Json::parse_event_t::key && depth == 1 &&
+        !seen.insert(parsed.get_ref<const std::string&>()).second)
+      twice = parsed.get<std::string>();
+    return !deep && seen.size() <= kMaxTensors;
   };
-  Json header = Json::parse(text, limit, false);
-  if (deep || header.is_discarded() || !header.is_object())
+  Json header = text.starts_with('{') ? Json::parse(text, limit, false) : Json();
+  if (seen.size() > kMaxTensors)
+    fail(ErrorCode::kUnsupported, "{}: expected at most {} tensors, got more", subject,
+         kMaxTensors);
+  if (deep || !header.is_object())
     fail(ErrorCode::kCorrupt, "{}: the header is not a JSON object; is this a safetensors file?",
          subject);
+  if (!twice.empty())
+    fail(ErrorCode::kCorrupt, "{}: the header has the tensor '{}' twice", subject, twice);
   return header;
 }
 
@@ -118,8 +131,13 @@ SafetensorsFile SafetensorsFile::parse(const MappedFile& file, const std::string
   std::vector<std::pair<std::size_t, std::string>> order;
   for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__") {
-      for (const auto& [key, text] : value.items())
-        if (text.is_string()) out.metadata_[key] = text.get<std::string>();
+      if (!value.is_object())
+        fail(ErrorCode::kCorrupt, "{}: __metadata__: expected an object of strings", subject);
+      for (const auto& [key, text] : value.items()) {
+        if (!text.is_string())
+          fail(ErrorCode::kCorrupt, "{}: __metadata__: '{}': expected a string", subject, key);
+        out.metadata_[key] = text.get<std::string>();
+      }
       continue;
     }
     const std::string where = subject + ": tensor '" + name + "'";
@@ -146,19 +164,35 @@ SafetensorsFile SafetensorsFile::parse(const MappedFile& file, const std::string
     order.emplace_back(begin, name);
     out.tensors_.emplace(name, std::move(entry));
   }
-  std::sort(order.begin(), order.end());
-  std::size_t last = 0;
-  for (const auto& [begin, name] : order) {
-    const Entry& entry = out.tensors_.at(name);
-    if (entry.begin < last && entry.end > entry.begin)
-      fail(ErrorCode::kCorrupt, "{}: tensor '{}' overlaps another one", subject, name);
-    last = std::max(last, entry.end);
-    out.names_.push_back(name);
-  }
+  out.take_order(order, data_begin, data_size);
   // The mapping is read-only; nothing may write into these tensors.
   auto* data = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(file.data()));
   out.storage_ = Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file));
   return out;
+}
+
+/// Tensors lie end to end and fill the file: else bytes would be shared, or carry what nobody
+/// reads.
+void SafetensorsFile::take_order(std::vector<std::pair<std::size_t, std::string>>& order,
+                                 std::size_t data_begin, std::size_t data_size) {
+  // Of tensors that begin at the same byte those without elements come first.
+  std::sort(order.begin(), order.end(), [this](const auto& a, const auto& b) {
+    const auto end = [this](const auto& x) { return tensors_.at(x.second).end; };
+    return std::tuple(a.first, end(a), a.second) < std::tuple(b.first, end(b), b.second);
+  });
+  std::size_t last = data_begin;
+  for (const auto& [begin, name] : order) {
+    const Entry& entry = tensors_.at(name);
+    if (entry.begin != last)
+      fail(ErrorCode::kCorrupt, "{}: tensor '{}' {} the one before it; expected it at byte {}",
+           subject_, name, entry.begin < last ? "overlaps" : "leaves a gap behind",
+           last - data_begin);
+    last = entry.end;
+    names_.push_back(name);
+  }
+  if (last != data_begin + data_size)
+    fail(ErrorCode::kCorrupt, "{}: {} bytes behind the last tensor belong to none", subject_,
+         data_begin + data_size - last);
 }
 
 Tensor SafetensorsFile::tensor(const std::string& name) const {

@@ -17,8 +17,8 @@ namespace lathe::weights {
 class SafetensorsFile {
  public:
   /// Throws NotFound, Io, or Corrupt naming the file, the tensor and what is wrong with it: a
-  /// header that is too long or no JSON, an unknown type, a size that does not fit its offsets,
-  /// offsets outside the file or overlapping.
+  /// header that is too long or no JSON, a name twice, an unknown type, a size that does not fit
+  /// its offsets, offsets outside the file, overlapping or with gaps.
   static SafetensorsFile open(const std::string& path, const FileSystem& files = real_files());
   /// From bytes in memory; `subject` stands in messages where the path would.
   static SafetensorsFile parse(const MappedFile& file, const std::string& subject);
@@ -37,6 +37,9 @@ class SafetensorsFile {
     Shape shape;
     std::size_t begin = 0, end = 0;  // bytes from the start of the file
   };
+
+  void take_order(std::vector<std::pair<std::size_t, std::string>>& order, std::size_t data_begin,
+                  std::size_t data_size);
 
   std::string subject_;
   std::shared_ptr<Storage> storage_;

@@ -71,6 +71,30 @@ TEST(Safetensors, RefusesWhatContradictsItself) {
   EXPECT_NE(problem(file_of(std::string(100000, '['), 0)).find("JSON object"), std::string::npos);
 }
 
+TEST(Safetensors, RefusesBytesThatBelongToNobodyOrToTwo) {
+  const auto tensor = [](const char* name, int begin, int end) {
+    return fmt::format(R"("{}":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}})", name,
+                       end - begin, begin, end);
+  };
+  const auto header = [](const std::string& entries) { return "{" + entries + "}"; };
+  const auto expect = [](const std::string& bytes, const char* part) {
+    EXPECT_NE(problem(bytes).find(part), std::string::npos) << problem(bytes);
+  };
+  expect(file_of(header(tensor("a", 0, 4)), 5), "1 bytes behind the last tensor");
+  expect(file_of(header(tensor("a", 1, 4)), 4), "leaves a gap");
+  expect(file_of(header(tensor("a", 0, 2) + "," + tensor("b", 3, 4)), 4), "leaves a gap");
+  expect(file_of(header(tensor("a", 0, 2) + "," + tensor("a", 2, 4)), 4), "'a' twice");
+  expect(file_of(header(tensor("a", 0, 2) + "," + tensor("b", 0, 2)), 2), "overlaps");
+  expect(file_of(header(tensor("a", 0, 4) + "," + tensor("b", 2, 2)), 4), "overlaps");
+  EXPECT_EQ(problem(file_of(header(tensor("a", 0, 0) + "," + tensor("b", 0, 2)), 2)), "");
+  expect(file_of(" " + header(tensor("a", 0, 4)), 4), "JSON object");
+  expect(file_of("\xEF\xBB\xBF" + header(tensor("a", 0, 4)), 4), "JSON object");
+  expect(file_of(header("\"__metadata__\":3," + tensor("a", 0, 4)), 4), "__metadata__");
+  expect(file_of(header("\"__metadata__\":{\"x\":3}," + tensor("a", 0, 4)), 4),
+         "expected a string");
+  expect(file_of(header("\"\xFF\":" + tensor("a", 0, 4)), 4), "JSON object");
+}
+
 TEST(Safetensors, TensorsKeepTheFileAlive) {
   MemoryFiles files;
   write_safetensors(files, "/m", {{"a", Tensor::zeros({3}, DType::f32)}});
