@@ -21,6 +21,7 @@ std::string with_replacements(std::string_view text) {
 PipelineTokenizer::PipelineTokenizer(PipelineSpec spec)
     : root_(std::move(spec.root)),
       tokens_(spec.vocab, spec.added),
+      added_(std::move(spec.added)),
       model_(std::move(spec.model)),
       normalizer_(read_normalizer(root_.get("normalizer", "tokenizer"), "normalizer")),
       pre_tokenizer_(read_pre_tokenizer(root_.get("pre_tokenizer", "tokenizer"), "pre_tokenizer")),
@@ -29,11 +30,11 @@ PipelineTokenizer::PipelineTokenizer(PipelineSpec spec)
   for (const auto& ids : {around_.prefix, around_.suffix})
     for (const std::int32_t id : ids)
       if (!has_id(id)) fail(ErrorCode::kCorrupt, "post_processor: id {} names no token", id);
-  read_added(spec.added);
+  read_added();
 }
 
-void PipelineTokenizer::read_added(const std::vector<AddedToken>& added) {
-  for (const AddedToken& token : added) {
+void PipelineTokenizer::read_added() {
+  for (const AddedToken& token : added_) {
     AddedToken sought = token;
     if (token.normalized && normalizer_ != nullptr) {
       NormalText content{token.content, 0};

@@ -45,12 +45,13 @@ class PipelineTokenizer final : public Tokenizer {
 
   const Json& root() const { return root_; }
   const TokenTable& tokens() const { return tokens_; }
+  const std::vector<AddedToken>& added() const { return added_; }
 
  protected:
   std::string decode_ids(std::span<const std::int32_t> ids) const override;
 
  private:
-  void read_added(const std::vector<AddedToken>& added);
+  void read_added();
   void encode_plain(std::string_view text, bool at_start, bool parse_special,
                     std::vector<std::int32_t>& ids) const;
   void encode_pieces(std::string_view text, std::size_t head, std::vector<std::int32_t>& ids) const;
@@ -59,6 +60,7 @@ class PipelineTokenizer final : public Tokenizer {
 
   Json root_;
   TokenTable tokens_;
+  std::vector<AddedToken> added_;
   std::unique_ptr<WordModel> model_;
   std::unique_ptr<Normalizer> normalizer_;
   std::unique_ptr<PreTokenizer> pre_tokenizer_;

@@ -92,7 +92,7 @@ void SentencePiece::read_pieces() {
       usable.emplace_back(piece.text, id);
   }
   unknown_score_ = static_cast<float>(least) - kUnknownPenalty;
-  user_score_ = most;
+  user_score_ = static_cast<float>(most);
   user_defined_ = Trie(std::move(user_defined));
   if (spec_.unigram) trie_ = Trie(std::move(usable));
   byte_ids_ = byte_token_ids([this](const std::string& token) {
@@ -320,9 +320,9 @@ void SentencePiece::encode_unigram(std::string_view text, std::vector<std::int32
   std::vector<Best> best(text.size() + 1);
   const auto offer = [&](std::size_t begin, std::size_t end, std::int32_t id, double score) {
     Best& target = best[end];
-    const double candidate = score + best[begin].score;
+    const Sum candidate = static_cast<Sum>(score) + best[begin].score;
     if (target.begin < 0 || candidate > target.score)
-      target = {id, static_cast<std::int32_t>(begin), static_cast<Sum>(candidate)};
+      target = {id, static_cast<std::int32_t>(begin), candidate};
   };
   for (std::size_t p = 0; p < text.size();) {
     const std::size_t one = decode_valid(text.data() + p).size;
@@ -332,7 +332,7 @@ void SentencePiece::encode_unigram(std::string_view text, std::vector<std::int32
       double score = piece.score;
       // A user-defined piece is to win always.
       if (piece.type == TokenType::kUserDefined)
-        score = spec_.like_llama_cpp ? 0 : static_cast<double>(size) * user_score_ - 0.1;
+        score = spec_.like_llama_cpp ? 0 : static_cast<float>(size) * user_score_ - 0.1;
       offer(p, p + size, id, score);
       known |= size == one;
     });

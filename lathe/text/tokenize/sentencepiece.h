@@ -98,7 +98,8 @@ class SentencePiece final : public Tokenizer {
   Charsmap charsmap_;
   AddedTokenFinder special_;
   std::size_t longest_ = 0;
-  double unknown_score_ = 0, user_score_ = 0;
+  double unknown_score_ = 0;
+  float user_score_ = 0;
   bool cut_at_words_ = false, byte_fallback_ = false;
   std::array<std::int32_t, 256> byte_ids_;
   RecentWords recent_;

@@ -1,6 +1,9 @@
 #include "lathe/text/tokenize/vocabulary.h"
 
 #include "lathe/base/error.h"
+#include "lathe/text/tokenize/byte_level_bpe.h"
+#include "lathe/text/tokenize/pipeline_tokenizer.h"
+#include "lathe/text/tokenize/sentencepiece.h"
 #include "lathe/text/tokenize/vocabulary_kinds.h"
 
 namespace lathe::tokenize {
@@ -73,6 +76,41 @@ std::unique_ptr<Tokenizer> from_vocabulary(VocabularyParts parts) {
   }
   set_roles(parts, *tokenizer);
   return tokenizer;
+}
+
+VocabularyParts vocabulary_of(const Tokenizer& tokenizer) {
+  VocabularyParts parts;
+  if (const auto* bpe = dynamic_cast<const ByteLevelBpe*>(&tokenizer)) {
+    parts = parts_of(*bpe);
+  } else if (const auto* pieces = dynamic_cast<const SentencePiece*>(&tokenizer)) {
+    parts = parts_of(*pieces);
+  } else if (const auto* pipeline = dynamic_cast<const PipelineTokenizer*>(&tokenizer)) {
+    parts = parts_of(*pipeline);
+  } else {
+    fail(ErrorCode::kUnsupported, "tokenizer: this kind has no form in GGUF");
+  }
+  const std::span<const std::int32_t> before = tokenizer.sequence_prefix(),
+                                      behind = tokenizer.sequence_suffix();
+  if (before.size() > 1 || behind.size() > 1)
+    fail(ErrorCode::kUnsupported,
+         "post_processor: expected at most one token before and one behind a text, got {} and {}; "
+         "GGUF has no field for more",
+         before.size(), behind.size());
+  const auto role = [&](Role role) { return tokenizer.role(role); };
+  parts.bos = before.empty() ? role(Role::kBos) : before[0];
+  parts.eos = role(Role::kEos);
+  if (!behind.empty() && parts.model != "bert") parts.eos = behind[0];
+  parts.eot = role(Role::kEot);
+  parts.eom = role(Role::kEom);
+  parts.unknown = role(Role::kUnknown);
+  parts.padding = role(Role::kPadding);
+  parts.separator = parts.model == "bert" && !behind.empty() ? behind[0] : role(Role::kSeparator);
+  parts.cls = parts.model == "bert" ? parts.bos : role(Role::kCls);
+  parts.mask = role(Role::kMask);
+  parts.add_bos_token = !before.empty();
+  parts.add_eos_token = parts.model != "bert" && !behind.empty();
+  if (parts.model == "bert") parts.add_sep_token = !behind.empty();
+  return parts;
 }
 
 }  // namespace lathe::tokenize

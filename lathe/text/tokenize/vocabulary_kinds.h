@@ -26,4 +26,12 @@ std::unique_ptr<Tokenizer> sentencepiece_from(const VocabularyParts& parts);
 /// WordPiece, "bert".
 std::unique_ptr<Tokenizer> word_piece_from(const VocabularyParts& parts);
 
+// The other way round, each for one class of tokenizers.
+class ByteLevelBpe;
+class PipelineTokenizer;
+class SentencePiece;
+VocabularyParts parts_of(const ByteLevelBpe& tokenizer);
+VocabularyParts parts_of(const SentencePiece& tokenizer);
+VocabularyParts parts_of(const PipelineTokenizer& tokenizer);
+
 }  // namespace lathe::tokenize
