@@ -23,7 +23,11 @@ namespace f32_product = kernels::avx2;
 constexpr int kQuantRows = 4, kQuantPanels = 1;
 #endif
 
-constexpr std::int64_t kSlabPanels = 4;           // of integers, unpacked together
+constexpr std::int64_t kSlabPanels = 4;  // of integers, unpacked together ...
+constexpr std::int64_t kSlabPanelsOfFew =
+    2;  // ... and for few tokens: they stay in the first cache
+constexpr std::int64_t kFewTokens = 16;
+constexpr std::int64_t kTaskBytes = 256 * 1024;   // of weights, for few tokens
 constexpr std::int64_t kExactBytes = 256 * 1024;  // of a slab of f32
 constexpr std::int64_t kExactPanels = 12;
 constexpr std::int64_t kSmallProduct = 1 << 20;  // multiplies; below, one thread does all
@@ -79,7 +83,8 @@ class QuantProduct {
     rows_ = rows_of(args.blocks);
     row_bytes_ = args.blocks.dims[1];
     panels_ = ceil_div(rows_, 16);
-    slab_panels_ = args.exact ? exact_panels() : std::min(kSlabPanels, panels_);
+    const std::int64_t slab = tokens_.tokens <= kFewTokens ? kSlabPanelsOfFew : kSlabPanels;
+    slab_panels_ = args.exact ? exact_panels() : std::min(slab, panels_);
   }
 
   std::int64_t workspace_bytes() const {
@@ -91,17 +96,21 @@ class QuantProduct {
     const std::int64_t slabs = ceil_div(panels_, slab_panels_);
     const std::int64_t parts = args_.exact ? 1 : token_parts(slabs);
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
-    const bool small = tokens_.tokens * tokens_.k * rows_ < kSmallProduct;
-    parallel_for(slabs * parts, small ? slabs * parts : 1, [&](std::int64_t i, std::int64_t end) {
+    const std::int64_t tasks = slabs * parts;
+    parallel_for(tasks, slabs_a_task(slabs, parts), [&](std::int64_t i, std::int64_t end) {
+      const std::int64_t last = std::min(panels_, ceil_div(end, parts) * slab_panels_);
       for (; i < end; ++i) {
         const std::int64_t first = i % parts * part;
         const std::int64_t count = std::min(part, tokens_.tokens - first);
-        if (count > 0) run_slab(i / parts * slab_panels_, first, count);
+        if (count > 0) run_slab(i / parts * slab_panels_, last, {first, count});
       }
     });
   }
 
  private:
+  struct Range {
+    std::int64_t first, count;
+  };
   struct Buffers {
     std::uint8_t *rows, *q;
     float *scale, *minimum, *bias, *f32;
@@ -150,14 +159,25 @@ class QuantProduct {
     });
   }
 
+  /// Slabs that a thread takes together: all where threads would cost more than they bring; more
+  /// than one where there are plenty, for the sake of what is fetched ahead.
+  std::int64_t slabs_a_task(std::int64_t slabs, std::int64_t parts) const {
+    if (tokens_.tokens * tokens_.k * rows_ < kSmallProduct) return slabs * parts;
+    if (parts > 1 || tokens_.tokens > kFewTokens) return 1;
+    const std::int64_t bytes = std::max<std::int64_t>(1, slab_panels_ * 16 * row_bytes_);
+    return std::clamp<std::int64_t>(slabs / (4 * thread_count()), 1,
+                                    std::max<std::int64_t>(1, kTaskBytes / bytes));
+  }
+
   /// More parts than one where slabs alone would leave threads without work.
   std::int64_t token_parts(std::int64_t slabs) const {
     const std::int64_t wanted = ceil_div(8 * thread_count(), std::max<std::int64_t>(slabs, 1));
     return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, tokens_.tokens / 64));
   }
 
-  /// Panel p of the weights into place `to` of the buffers.
-  void unpack_panel(std::int64_t p, std::int64_t to, const Buffers& b) const {
+  /// Panel p of the weights into place `to` of the buffers; the next one is fetched if it comes
+  /// before `last`.
+  void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
     Unpacking u;
     u.rows = args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
     u.stride = row_bytes_;
@@ -165,6 +185,7 @@ class QuantProduct {
     u.q = b.q + to * panel_q();
     u.scale = b.scale + to * panel_scale();
     u.minimum = b.minimum + to * panel_scale();
+    u.next = p + 1 < last && (p + 2) * 16 <= rows_ ? u.rows + 16 * row_bytes_ : nullptr;
     if (const std::int64_t left = rows_ - p * 16; left < 16) {  // rows of zeros make it sixteen
       std::memcpy(b.rows, u.rows, static_cast<std::size_t>(left * row_bytes_));
       std::memset(b.rows + left * row_bytes_, 0,
@@ -174,15 +195,17 @@ class QuantProduct {
     unpack<kType>(u);
   }
 
-  void run_slab(std::int64_t first, std::int64_t m, std::int64_t count) const {
+  void run_slab(std::int64_t first, std::int64_t last, const Range& tokens) const {
     const Buffers b = buffers();
     const std::int64_t panels = std::min(slab_panels_, panels_ - first);
-    if (args_.exact) return run_exact(first, panels, b);
-    for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, p, b);
+    if (args_.exact) return run_exact(first, panels, last, b);
+    for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, last, p, b);
     if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
-    for (std::int64_t end = m + count; m < end; m += kQuantRows)
-      run_tokens(first, panels, m, static_cast<int>(std::min<std::int64_t>(kQuantRows, end - m)),
-                 b);
+    const std::int64_t rows =
+        ceil_div(tokens.count, ceil_div(tokens.count, kQuantRows));  // 8: 4 + 4, not 6 + 2
+    const std::int64_t end = tokens.first + tokens.count;
+    for (std::int64_t m = tokens.first; m < end; m += rows)
+      run_tokens(first, panels, m, static_cast<int>(std::min(rows, end - m)), b);
   }
 
   void gather_bias(std::int64_t first, std::int64_t panels, float* to) const {
@@ -265,9 +288,10 @@ class QuantProduct {
     return bytes;
   }
 
-  void run_exact(std::int64_t first, std::int64_t panels, const Buffers& b) const {
+  void run_exact(std::int64_t first, std::int64_t panels, std::int64_t last,
+                 const Buffers& b) const {
     for (std::int64_t p = 0; p < panels; ++p) {
-      unpack_panel(first + p, 0, b);
+      unpack_panel(first + p, last, 0, b);
       widen(b, b.f32 + p * tokens_.k * 16);
     }
     MatmulArgs product = exact_product(first, panels, b.f32);
