@@ -168,7 +168,7 @@ def read_templates(paths):
         path = pathlib.Path(path)
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.suffix == ".jinja":
-                yield file.name, file.read_text(encoding="utf-8", newline="")
+                yield file.name, file.read_bytes().decode()
             elif file.name == "tokenizer_config.json":
                 found = json.loads(file.read_text()).get("chat_template")
                 for entry in found if isinstance(found, list) else [{"name": "", "template": found}] if found else []:

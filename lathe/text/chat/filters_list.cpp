@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "lathe/base/error.h"
 #include "lathe/text/chat/builtins.h"
@@ -29,6 +30,7 @@ Value length(Machine& machine, const Value& self, Arguments& arguments) {
     case Kind::range:
       return Value::of(self.as<RangeObject>().size());
     case Kind::loop:
+      machine.has_item(self.loop(), std::numeric_limits<std::size_t>::max());
       return Value::of(static_cast<std::int64_t>(self.loop().items.size()));
     default:
       type_error(fmt::format("object of type '{}' has no len()", type_name(self)));

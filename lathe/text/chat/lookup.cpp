@@ -34,8 +34,14 @@ Value loop_changed(Machine& machine, const Value& self, Arguments& arguments) {
   return Value::of(!same);
 }
 
-Value loop_attribute(Heap& heap, const Value& value, std::string_view name) {
-  const LoopState& loop = value.loop();
+Value loop_attribute(Machine& machine, const Value& value, std::string_view name) {
+  Heap& heap = machine.heap();
+  LoopState& loop = value.loop();
+  if (name == "length" || name.starts_with("revindex")) {
+    machine.has_item(loop, std::numeric_limits<std::size_t>::max());
+  } else if (name == "last" || name == "nextitem") {
+    machine.has_item(loop, loop.index + 1);
+  }
   const auto size = static_cast<std::int64_t>(loop.items.size());
   const auto index = static_cast<std::int64_t>(loop.index);
   if (name == "index") return Value::of(index + 1);
@@ -113,7 +119,7 @@ Text slice_text(const Text& text, const Bounds& bounds) {
 
 Value Machine::get_attribute(const Value& value, std::string_view name) {
   if (value.is_undefined()) undefined_error(value);
-  if (value.is(Kind::loop)) return loop_attribute(heap_, value, name);
+  if (value.is(Kind::loop)) return loop_attribute(*this, value, name);
   if (const Builtin method = find_method(value, name)) return heap_.function(name, method, value);
   if (value.is(Kind::dict)) {
     if (const Value* item = value.as<DictObject>().find(name)) return *item;

@@ -121,42 +121,44 @@ Machine::Flow Machine::run_if(const Stmt& stmt) {
   return execute(stmt.else_body);
 }
 
-std::vector<Value> Machine::filtered(const Stmt& stmt, std::vector<Value> items) {
-  std::vector<Value> kept;
-  const ScopeGuard scope(*this);
+bool Machine::passes(const LoopState& loop, const Value& item) {
+  const Stmt& stmt = *loop.stmt;
+  const ScopeGuard scope(*this, loop.scope);
   scope_->set(stmt.symbol, heap_.undefined("'loop' is undefined in the condition of a for loop"));
-  for (Value& item : items) {
-    assign(stmt.target, item);
-    if (truth(evaluate(*stmt.exprs[1]))) kept.push_back(std::move(item));
+  assign(stmt.target, item);
+  return truth(evaluate(*stmt.exprs[1]));
+}
+
+bool Machine::has_item(LoopState& loop, std::size_t index) {
+  while (loop.items.size() <= index && loop.next_waiting < loop.waiting.size()) {
+    const Value item = loop.waiting[loop.next_waiting++];
+    if (passes(loop, item)) loop.items.push_back(item);
   }
-  return kept;
+  return index < loop.items.size();
 }
 
 void Machine::run_for(const Stmt& stmt, std::vector<Value> items, int depth) {
-  if (stmt.exprs[1]) items = filtered(stmt, std::move(items));
-  if (items.empty()) {
-    const ScopeGuard scope(*this);
-    execute(stmt.else_body);
-    return;
-  }
   const LoopGuard guard(*this);
   LoopState& loop = guard.loop();
-  loop.items = std::move(items);
+  (stmt.exprs[1] ? loop.waiting : loop.items) = std::move(items);
   loop.depth = depth;
-  loop.stmt = stmt.recursive ? &stmt : nullptr;
+  loop.stmt = &stmt;
   loop.scope = scope_;
-  for (loop.index = 0; loop.index < loop.items.size(); ++loop.index) {
+  for (loop.index = 0; has_item(loop, loop.index); ++loop.index) {
     heap_.step();
     const ScopeGuard scope(*this);
     scope_->set(stmt.symbol, Value::of(loop));
     assign(stmt.target, loop.items[loop.index]);
     if (execute(stmt.body) == Flow::break_) break;
   }
+  if (!loop.items.empty()) return;
+  const ScopeGuard scope(*this);
+  execute(stmt.else_body);
 }
 
 Value Machine::call_loop(LoopState& loop, Arguments arguments) {
   const Bound bound(arguments, {"iterable"}, 1);
-  if (loop.stmt == nullptr)
+  if (loop.stmt == nullptr || !loop.stmt->recursive)
     type_error("The loop must have the 'recursive' marker to be called recursively.");
   const Depth depth(*this);
   Text text;

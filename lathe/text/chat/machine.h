@@ -37,10 +37,12 @@ struct Namespace {
 
 /// The variable `loop`.
 struct LoopState {
-  std::vector<Value> items;
+  std::vector<Value> items;    // that are known so far
+  std::vector<Value> waiting;  // what the condition of the loop has not judged yet
+  std::size_t next_waiting = 0;
   std::size_t index = 0;
   int depth = 0;
-  const Stmt* stmt = nullptr;  // of a recursive loop
+  const Stmt* stmt = nullptr;
   Scope* scope = nullptr;      // around it
   std::vector<Value> changed;  // what changed() was last asked
   bool was_asked = false;
@@ -80,6 +82,8 @@ class Machine {
   Value arithmetic(Op op, const Value& a, const Value& b);
   bool contains(const Value& container, const Value& item);
   Namespace& make_namespace();
+  /// Whether the loop has an item of this index. Conditions of loops are asked as late as that.
+  bool has_item(LoopState& loop, std::size_t index);
 
  private:
   enum class Flow { go, break_, continue_ };
@@ -92,7 +96,7 @@ class Machine {
   void print(const Value& value);
   Flow run_if(const Stmt& stmt);
   void run_for(const Stmt& stmt, std::vector<Value> items, int depth);
-  std::vector<Value> filtered(const Stmt& stmt, std::vector<Value> items);
+  bool passes(const LoopState& loop, const Value& item);
   void run_with(const Stmt& stmt);
   void run_call_block(const Stmt& stmt);
   void run_generation(const Stmt& stmt);
