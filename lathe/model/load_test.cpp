@@ -40,7 +40,8 @@ class LoadTest : public ::testing::Test {
   }
   void fill() {
     source_.tensors.clear();
-    for (const auto* p : build(config_, DType::f32, Device::meta)->parameters())
+    const auto model = build(config_, DType::f32, Device::meta);
+    for (const auto* p : model->parameters())
       source_.tensors[p->name()] = Tensor::zeros(p->shape(), DType::bf16);
   }
   std::string message() const {

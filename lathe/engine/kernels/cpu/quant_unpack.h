@@ -153,7 +153,9 @@ inline F32x16 half_words(I32x16 x) {
 #endif
 }
 
-inline I32x16 bytes(int x) { return splat_i32(x * 0x01010101); }
+inline I32x16 bytes(int x) {
+  return splat_i32(static_cast<int>(static_cast<unsigned>(x) * 0x01010101u));
+}
 inline void put(std::uint8_t* q, int step, I32x16 x) { store_i32(q + step * 64, x); }
 
 /// Tables stored with the offset of their type.
