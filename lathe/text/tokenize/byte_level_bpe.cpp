@@ -161,7 +161,7 @@ void ByteLevelBpe::read_added() {
     special_[at] = token.special;
     if (token.lstrip || token.rstrip) lossless_ = false;
     AddedToken sought = token;
-    if (token.normalized && nfc_) sought.content = nfc(token.content);
+    if (token.normalized && nfc_) bytes_[at] = sought.content = nfc(token.content);
     (token.normalized ? normalized_added_ : raw_added_).add(sought);
   }
 }

@@ -40,6 +40,7 @@ void PipelineTokenizer::read_added() {
       NormalText content{token.content, 0};
       normalizer_->apply(content);
       sought.content = std::move(content.text);
+      if (sought.content != token.content) rewritten_.emplace(token.id, sought.content);
     }
     if (sought.content.empty()) continue;
     (token.normalized ? normalized_added_ : raw_added_).add(sought);
@@ -94,12 +95,18 @@ std::string PipelineTokenizer::joined(std::vector<std::string> tokens) const {
   return text;
 }
 
+/// As tokenizers has it: an added token that is sought in normalized text is written normalized.
+const std::string& PipelineTokenizer::text_to_decode(std::int32_t id) const {
+  const auto found = rewritten_.find(id);
+  return found == rewritten_.end() ? tokens_.text(id) : found->second;
+}
+
 std::string PipelineTokenizer::decode_ids(std::span<const std::int32_t> ids) const {
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const std::int32_t id : ids) {
     check_id(id);
-    tokens.push_back(tokens_.text(id));
+    tokens.push_back(text_to_decode(id));
   }
   return joined(std::move(tokens));
 }
@@ -111,7 +118,7 @@ void PipelineTokenizer::write_token_bytes() const {
   bytes_.resize(static_cast<std::size_t>(tokens_.size()));
   for (std::int32_t id = 0; id < tokens_.size(); ++id) {
     if (!tokens_.has(id)) continue;
-    const std::string both = joined({before, tokens_.text(id)});
+    const std::string both = joined({before, text_to_decode(id)});
     if (both.size() > skipped) bytes_[static_cast<std::size_t>(id)] = both.substr(skipped);
   }
 }

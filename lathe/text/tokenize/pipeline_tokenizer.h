@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "lathe/text/tokenize/added_tokens.h"
@@ -55,6 +56,7 @@ class PipelineTokenizer final : public Tokenizer {
   void encode_plain(std::string_view text, bool at_start, bool parse_special,
                     std::vector<std::int32_t>& ids) const;
   void encode_pieces(std::string_view text, std::size_t head, std::vector<std::int32_t>& ids) const;
+  const std::string& text_to_decode(std::int32_t id) const;
   std::string joined(std::vector<std::string> tokens) const;
   void write_token_bytes() const;
 
@@ -67,6 +69,7 @@ class PipelineTokenizer final : public Tokenizer {
   std::unique_ptr<Decoder> decoder_;
   SequenceTemplate around_;
   AddedTokenFinder raw_added_, normalized_added_;
+  std::unordered_map<std::int32_t, std::string> rewritten_;  // added tokens by normalization
   mutable std::once_flag bytes_written_;
   mutable std::vector<std::string> bytes_;  // by id, once asked for
 };
