@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,8 @@ class ModelState {
   virtual std::int64_t capacity() const = 0;  // tokens that fit
   /// Forgets all tokens after the first n.
   virtual void truncate(std::int64_t n) = 0;
+  /// From token `from` on, row i becomes what row rows[i] was; before it all rows are alike.
+  virtual void select_rows(std::span<const std::int32_t> rows, std::int64_t from) = 0;
 };
 
 class LanguageModel {

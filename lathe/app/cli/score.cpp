@@ -1,3 +1,5 @@
+#include "lathe/life/generate/score.h"
+
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -10,7 +12,6 @@
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
 #include "lathe/base/progress.h"
-#include "lathe/life/generate/generator.h"
 #include "lathe/life/recipes/open_model.h"
 
 namespace lathe::cli {
@@ -106,7 +107,9 @@ void run(const Options& o) {
 void register_score(CLI::App& root) {
   const auto o = std::make_shared<Options>();
   CLI::App* verb = root.add_subcommand("score", "Log-probability of each token of given texts");
-  verb->add_option("MODEL", o->model, "a run folder or a checkpoint")->required();
+  verb->add_option("MODEL", o->model,
+                   "a run folder, a checkpoint, a Hugging Face folder or a GGUF file")
+      ->required();
   verb->add_option("FILE", o->file,
                    "JSONL with {\"text\": ...} or {\"ids\": [...]} a line; -: standard input")
       ->required();

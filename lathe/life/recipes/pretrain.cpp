@@ -149,10 +149,10 @@ std::string write_sample(Parts& parts, const PretrainConfig& config) {
   const std::int64_t room = config.model.kind == "gpt2"
                                 ? config.model.context - static_cast<std::int64_t>(prompt.size())
                                 : config.train.sample_tokens;
-  const auto ids = generate::generate(
-      *parts.model, prompt,
-      {.tokens = std::min(config.train.sample_tokens, room), .stop = parts.encoding.eos});
-  return config.train.sample_prompt + parts.tokenizer->decode(ids);
+  generate::GenerateOptions options{.tokens = std::min(config.train.sample_tokens, room)};
+  if (parts.encoding.eos) options.stop_ids = {*parts.encoding.eos};
+  const auto sample = generate::generate(*parts.model, prompt, options);
+  return config.train.sample_prompt + parts.tokenizer->decode(sample.ids);
 }
 
 std::string summary_line(const PretrainConfig& c) {

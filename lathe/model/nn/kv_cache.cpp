@@ -20,6 +20,20 @@ void KvCache::truncate(std::int64_t n) {
   length_ = n;
 }
 
+void KvCache::select_rows(std::span<const std::int32_t> rows, std::int64_t from) {
+  if (from >= length_) return;
+  const auto select = [&](Tensor& x) {
+    if (!x.defined()) return;
+    const Tensor part = ops::slice(x, 1, from, length_);
+    std::vector<Tensor> moved;
+    for (const std::int32_t row : rows) moved.push_back(ops::slice(part, 0, row, row + 1));
+    ops::copy_(part, ops::concat(moved, 0));
+  };
+  for (Tensor& k : k_) select(k);
+  for (Tensor& v : v_) select(v);
+  select(past_.ids);
+}
+
 KvCache::Seen KvCache::extend(std::int64_t layer, const Tensor& k, const Tensor& v) {
   const std::int64_t end = length_ + k.dim(1);
   if (end > capacity_)

@@ -13,6 +13,7 @@ class KvCache : public model::ModelState {
   std::int64_t length() const override { return length_; }
   std::int64_t capacity() const override { return capacity_; }
   void truncate(std::int64_t n) override;
+  void select_rows(std::span<const std::int32_t> rows, std::int64_t from) override;
 
   struct Seen {
     Tensor k, v;  // [B, length so far, K, D]

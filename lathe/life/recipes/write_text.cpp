@@ -1,0 +1,34 @@
+#include "lathe/life/recipes/write_text.h"
+
+#include "lathe/life/recipes/stop_strings.h"
+#include "lathe/text/tokenize/stream_decoder.h"
+
+namespace lathe::recipes {
+
+WrittenText write_text(generate::TokenReader& reader, const tokenize::Tokenizer& tokenizer,
+                       std::span<const std::int32_t> prompt, const TextOptions& options,
+                       const std::function<void(std::string_view)>& on_text) {
+  WrittenText out;
+  generate::GenerateOptions request = options.generate;
+  for (const std::string& text : options.stop)
+    if (const auto id = tokenizer.id_of(text); id && tokenizer.is_special(*id))
+      request.stop_ids.push_back(*id);
+  StopStrings stops(options.stop);
+  tokenize::StreamDecoder decoder(tokenizer);
+  const auto show = [&](const std::string& text) {
+    out.text += text;
+    if (on_text && !text.empty()) on_text(text);
+  };
+  out.generation = generate::generate(reader, prompt, request, [&](std::int32_t id) {
+    if (options.special || !tokenizer.is_special(id)) show(stops.push(decoder.push(id)));
+    return !stops.matched();
+  });
+  if (!stops.matched()) {
+    show(stops.push(decoder.finish()));
+    if (!stops.matched()) show(stops.finish());
+  }
+  out.stop_text = stops.match();
+  return out;
+}
+
+}  // namespace lathe::recipes
