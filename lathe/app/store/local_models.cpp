@@ -207,7 +207,12 @@ LocalModel ModelStore::install(const ModelName& name, const ModelRecord& record)
   write_file_atomically(files_, join_path(from, kRecord), write_json(record, 2) + "\n");
   // A folder cannot replace a full one in one step: recover() mends what a crash in between leaves.
   if (files_.exists(place)) files_.rename(place, aside);
-  files_.rename(from, place);
+  try {
+    files_.rename(from, place);
+  } catch (const Error&) {
+    if (files_.exists(aside)) files_.rename(aside, place);
+    throw;
+  }
   files_.sync_directory(folder_);
   files_.remove_all(aside);
   return read(name.folder());

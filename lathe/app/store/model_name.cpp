@@ -50,6 +50,9 @@ std::string_view without_selection(std::string_view text, std::string_view rest,
   name.selection = rest.substr(colon + 1);
   if (name.selection.empty()) refuse(text, "nothing follows the last ':'");
   check_file_path(name.selection);
+  if (name.selection.find_first_of("./") == std::string::npos)  // a quantisation, not a file
+    for (char& c : name.selection)
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
   return rest.substr(0, colon);
 }
 

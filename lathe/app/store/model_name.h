@@ -16,7 +16,7 @@ struct ModelName {
   Origin origin = Origin::hub;
   std::string repository;  // "owner/name" or "name"; the package, normalised as PyPI does
   std::string revision;    // branch, tag, pull request or commit; the version; empty: the newest
-  std::string selection;   // a file, or a quantisation such as Q4_K_M; empty: the rules
+  std::string selection;   // a file, or a quantisation (upper case); empty: the rules
 
   /// As it was given, in its shortest form. Parsing it gives the same name.
   std::string text() const;

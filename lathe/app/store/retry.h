@@ -11,7 +11,7 @@
 namespace lathe::store {
 
 struct RetryRules {
-  int most_failures = 6;       // in a row without a byte in between
+  int most_failures = 5;       // in a row without a byte in between
   double first_wait = 1;       // seconds; doubles each time
   double longest_wait = 60;    // of our own doubling
   double longest_asked = 600;  // of Retry-After; asked for more, the pull ends with a message
