@@ -56,13 +56,18 @@ class Lexer {
   std::size_t skip_spaces(std::size_t at) const { return at + leading_spaces(view().substr(at)); }
   std::string_view view() const { return source_; }
 
-  /// Where `at` lies. Places are asked for in rising order, or from the start of a tag.
+  /// Where `at` lies. In linear time altogether: places are asked for in rising order, but for the
+  /// last one, of a refusal.
   Where where(std::size_t at) {
-    if (at < counted_) counted_ = 0, line_ = 1, line_begin_ = 0;
-    for (; counted_ < at; ++counted_)
-      if (source_[counted_] == '\n') ++line_, line_begin_ = counted_ + 1;
-    const std::size_t column = count_characters(view().substr(line_begin_, at - line_begin_));
-    return {line_, static_cast<std::uint32_t>(column + 1)};
+    if (at < counted_) counted_ = 0, place_ = {};
+    for (; counted_ < at; ++counted_) {
+      const char byte = source_[counted_];
+      if (byte == '\n')
+        ++place_.line, place_.column = 1;
+      else
+        place_.column += (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+    }
+    return place_;
   }
   [[noreturn]] void fail_here(std::size_t at, std::string_view message) {
     fail_at(where(at), message);
@@ -292,8 +297,8 @@ class Lexer {
   const std::string source_;
   std::size_t at_ = 0;
   std::vector<Token> tokens_;
-  std::size_t counted_ = 0, line_begin_ = 0;
-  std::uint32_t line_ = 1;
+  std::size_t counted_ = 0;  // bytes that place_ is the end of
+  Where place_;
 };
 
 }  // namespace

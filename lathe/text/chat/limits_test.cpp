@@ -7,8 +7,11 @@
 namespace lathe::chat {
 namespace {
 
+/// Less than the limits of every day, to spare the time of tests.
+constexpr Limits kFew = {.steps = 2'000'000, .memory = 64 << 20, .text = 4 << 20};
+
 void expect_refusal(const std::string& source, const std::string& message) {
-  const std::string got = refusal(source);
+  const std::string got = refusal(source, Tree::table(), kFew);
   EXPECT_NE(got.find(message), std::string::npos)
       << source.substr(0, 200) << "\n  " << got << "\n  expected: " << message;
 }
@@ -83,7 +86,7 @@ TEST(ChatLimits, MemoryIsCounted) {
       "{% set n = namespace(x=[0]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}",
       "stopped");
   expect_refusal(
-      "{% set n = namespace(x=[]) %}{% for i in range(99) %}{% set n.x = n.x + ['a' * 9000000] %}"
+      "{% set n = namespace(x=[]) %}{% for i in range(99) %}{% set n.x = n.x + ['a' * 900000] %}"
       "{% endfor %}",
       "memory");
   expect_refusal("{% for i in range(99999) %}{{ 'a' * 100000 }}{% endfor %}", "bytes");
