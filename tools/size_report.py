@@ -26,6 +26,7 @@ def sources():
 
 def balance(line):
     """How many braces this line leaves open, those in strings and comments aside."""
+    line = re.sub(r'R"\(.*?\)"', "", line)
     line = re.sub(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])\'|//.*', "", line)
     return line.count("{") - line.count("}")
 

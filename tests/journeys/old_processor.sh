@@ -6,6 +6,10 @@ if ! command -v qemu-x86_64 > /dev/null; then
   echo "SKIPPED: qemu-x86_64 is not installed (apt-get install qemu-user)" >&2
   exit 77
 fi
+if [ -n "${LATHE_SANITIZED:-}" ]; then
+  echo "SKIPPED: the emulator has no room for the shadow memory of a sanitizer" >&2
+  exit 77
+fi
 for processor in Nehalem SandyBridge Penryn; do
   text=$(qemu-x86_64 -cpu "$processor" "$1" --version 2>&1)
   status=$?

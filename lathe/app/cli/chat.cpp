@@ -13,6 +13,7 @@
 #include "lathe/app/cli/line_input.h"
 #include "lathe/app/cli/sampling_options.h"
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
 #include "lathe/base/json.h"
@@ -342,7 +343,8 @@ std::int64_t context_of(const Options& o, const model::ModelConfig& config) {
 
 void run(const Options& o) {
   o.sampling.for_tokenizer(nullptr);
-  recipes::OpenedModel m = recipes::open_model(o.model, o.compute, real_files());
+  recipes::OpenedModel m =
+      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
   std::optional<std::string> given;
   if (!o.template_file.empty()) given = real_files().read_all(o.template_file);
   const recipes::ChatFormat format(m, given);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/format.h"
 #include "lathe/base/log.h"
 
@@ -20,7 +21,8 @@ void run(const Options& o) {
   recipes::ConvertOptions options;
   options.type = o.type;
   options.stop = stop_on_signals();
-  const recipes::ConvertReport report = recipes::convert(o.source, o.target, options);
+  const recipes::ConvertReport report =
+      recipes::convert(store::resolve_model(o.source), o.target, options);
   for (const std::string& note : report.notes) log::warning("{}", note);
   fmt::print("{}: {} tensors, {}, {}\n", o.target, report.tensors, report.type,
              human_bytes(static_cast<double>(report.bytes)));

@@ -13,6 +13,7 @@
 #include "lathe/app/cli/sampling_options.h"
 #include "lathe/app/cli/text_request.h"
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
 #include "lathe/base/log.h"
@@ -212,7 +213,8 @@ void run(Options& o) {
   TextRequest request;
   if (!batch) request.prompt = read_prompt(o);
   o.json = o.json || batch;
-  recipes::OpenedModel m = recipes::open_model(o.model, o.compute, real_files());
+  recipes::OpenedModel m =
+      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
   if (m.tokenizer == nullptr)
     fail(ErrorCode::kNotFound, "{}: there is no tokenizer to read and write text with",
          m.checkpoint);

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/format.h"
 #include "lathe/base/json.h"
 
@@ -56,7 +57,7 @@ void print_text_side(const recipes::Inspection& m) {
 }
 
 void run(const Options& o) {
-  const recipes::Inspection m = recipes::inspect(o.model);
+  const recipes::Inspection m = recipes::inspect(store::resolve_model(o.model));
   if (o.json) {
     fmt::print("{}\n", print_json(m.to_tree(), 2));
     return;

@@ -46,7 +46,8 @@ void check_environment() {
   const char* isa = std::getenv("LATHE_ISA");
   if (isa != nullptr && kernels::name(kernels::isa()) != isa)
     log::warning(
-        "LATHE_ISA={}: expected reference, avx2, avx512, avx512_vnni or avx512_bf16, and no more than "
+        "LATHE_ISA={}: expected reference, avx2, avx512, avx512_vnni or avx512_bf16, and no more "
+        "than "
         "this processor has; using {}",
         isa, kernels::name(kernels::isa()));
   const char* threads = std::getenv("LATHE_THREADS");

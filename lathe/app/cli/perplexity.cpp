@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
 #include "lathe/base/format.h"
@@ -53,7 +54,8 @@ void print_result(const Options& o, const generate::Perplexity& p, double second
 }
 
 void run(Options& o) {
-  const recipes::OpenedModel m = recipes::open_model(o.model, o.compute, real_files());
+  const recipes::OpenedModel m =
+      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
   if (m.tokenizer == nullptr)
     fail(ErrorCode::kNotFound, "{}: there is no tokenizer to read the text with", m.checkpoint);
   const std::int64_t made_for = m.model->config().context;

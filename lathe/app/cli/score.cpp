@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
 #include "lathe/base/progress.h"
@@ -89,7 +90,8 @@ void run(const Options& o) {
     if (!file) fail(ErrorCode::kNotFound, "{}: cannot be opened", o.file);
   }
   std::istream& in = o.file == "-" ? std::cin : file;
-  const recipes::OpenedModel m = recipes::open_model(o.model, o.compute, real_files());
+  const recipes::OpenedModel m =
+      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
   Progress progress({.what = "scoring"});
   std::string line;
   for (std::int64_t number = 1; std::getline(in, line); ++number) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
 #include "lathe/base/format.h"
@@ -203,8 +204,8 @@ std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const CodeOptions& options) 
     fail(ErrorCode::kInvalidArgument,
          "tokenizer: expected one of --tokenizer FILE and --model MODEL");
   if (options.model.empty()) return tokenize::load_tokenizer(options.tokenizer);
-  auto found =
-      recipes::open_tokenizer(recipes::open_model_files(options.model, real_files()), real_files());
+  auto found = recipes::open_tokenizer(
+      recipes::open_model_files(store::resolve_model(options.model), real_files()), real_files());
   if (found == nullptr)
     fail(ErrorCode::kNotFound,
          "{}: there is no tokenizer with this model; give one with --tokenizer", options.model);

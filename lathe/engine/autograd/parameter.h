@@ -89,8 +89,8 @@ class Parameter {
   /// Copies weights of any float type: a start for training. Throws ShapeMismatch naming the
   /// parameter.
   void load(const Tensor& weights);
-  /// Inference: reads weights where they lie, without a master. Converted are f16, f32 for a network
-  /// that computes in bf16, and vectors that are not f32. Throws ShapeMismatch.
+  /// Inference: reads weights where they lie, without a master. Converted are f16, f32 for a
+  /// network that computes in bf16, and vectors that are not f32. Throws ShapeMismatch.
   void adopt(const Tensor& weights, DType compute);
   /// Inference: reads quantised blocks where they lie; value() is then the blocks, and whoever
   /// multiplies by it asks quantised() first. Rows are outputs, also for a weight that is otherwise

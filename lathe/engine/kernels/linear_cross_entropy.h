@@ -13,10 +13,10 @@ namespace lathe::kernels {
 /// to it, tokens ascending (rows of a chunk ascend, chunks ascend: one chain).
 /// Shapes: x, dx [N,C]; weight, weight_acc [V,C]; targets, token_weights, nll [N]; dx, weight_acc
 /// and token_weights may be absent. Dtypes: x, weight and dx alike, f32 or bf16 (f64 in the
-/// reference), or x and dx f32 and weight bf16; nll and weight_acc f32 (f64). Logits stay f32; their gradient is rounded to the type
-/// of x before the products.
-/// Order: matmul.h and cross_entropy.h. With bf16 products pairs of tokens never straddle a
-/// sequence of rows_per_sequence rows (0: one sequence).
+/// reference), or x and dx f32 and weight bf16; nll and weight_acc f32 (f64). Logits stay f32;
+/// their gradient is rounded to the type of x before the products. Order: matmul.h and
+/// cross_entropy.h. With bf16 products pairs of tokens never straddle a sequence of
+/// rows_per_sequence rows (0: one sequence).
 struct LinearCrossEntropyArgs {
   View x, weight, targets, token_weights, nll, dx, weight_acc;
   float z_loss = 0.0f;

@@ -14,10 +14,10 @@ namespace lathe::kernels {
 /// Shapes: a [M,K], b [K,N], c [M,N], bias [N] or absent; all of rank 2, or of rank 3 with the same
 /// leading batch size (its stride may be 0 in a and b). Any strides for a, b and bias; the last
 /// stride of c is 1. Sizes may be 0; K = 0 gives 0 + bias.
-/// Dtypes: a and b alike, f32 or bf16 (f64 in the reference only), or one f32 and one bf16; c f32 or bf16, bf16 being the
-/// finished f32 sum rounded to nearest even and only without accumulate; bias f32 or bf16.
-/// bf16 operands are widened to f32, except on Isa::avx512_bf16, where the chain runs over pairs
-/// (2j, 2j+1) as vdpbf16ps adds them (see reference::matmul_bf16_pairs).
+/// Dtypes: a and b alike, f32 or bf16 (f64 in the reference only), or one f32 and one bf16; c f32
+/// or bf16, bf16 being the finished f32 sum rounded to nearest even and only without accumulate;
+/// bias f32 or bf16. bf16 operands are widened to f32, except on Isa::avx512_bf16, where the chain
+/// runs over pairs (2j, 2j+1) as vdpbf16ps adds them (see reference::matmul_bf16_pairs).
 struct MatmulArgs {
   View a, b, c;
   View bias;
