@@ -102,8 +102,9 @@ Value global_joiner(Machine& machine, const Value&, Arguments& arguments) {
   return machine.heap().function("joiner object", join_once, separator, true);
 }
 
-Value raise_exception(Machine&, const Value&, Arguments& arguments) {
+Value raise_exception(Machine& machine, const Value&, Arguments& arguments) {
   const Bound bound(arguments, {"message"}, 1);
+  machine.heap().visit(*bound.get(0));
   fail(ErrorCode::kInvalidArgument, "the template refuses this: {}",
        text_of(bound.value(0)).view());
 }

@@ -171,7 +171,8 @@ Value Machine::evaluate_concatenation(const Expr& expr) {
   Text all;
   for (const ExprPtr& item : expr.items) {
     const Value value = evaluate(*item);
-    const Text part = text_of(value);
+    heap_.visit(value);
+    const Text part = to_text(value);
     heap_.work(part.size());
     heap_.check_text(all.size() + part.size());
     all.append(part);

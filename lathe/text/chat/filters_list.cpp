@@ -65,7 +65,8 @@ Value last(Machine& machine, const Value& self, Arguments& arguments) {
 Value join(Machine& machine, const Value& self, Arguments& arguments) {
   const Bound bound(arguments, {"d", "attribute"});
   Heap& heap = machine.heap();
-  const Text separator = bound.has(0) ? text_of(*bound.get(0)) : Text();
+  if (bound.has(0)) heap.visit(*bound.get(0));
+  const Text separator = bound.has(0) ? to_text(*bound.get(0)) : Text();
   const AttributePath path(bound.is_none(1) ? Value() : *bound.get(1));
   Text out;
   bool is_first = true;
@@ -265,7 +266,7 @@ Value groupby(Machine& machine, const Value& self, Arguments& arguments) {
 
 Value attr(Machine& machine, const Value& self, Arguments& arguments) {
   const Bound bound(arguments, {"name"}, 1);
-  const std::string name = text_of(*bound.get(0)).bytes();
+  const std::string name = need_text(*bound.get(0), "the name of an attribute").bytes();
   if (self.is_undefined()) undefined_error(self);
   if (self.is(Kind::dict) && find_method(self, name) == nullptr)  // items are no attributes
     return machine.heap().undefined(fmt::format("'dict object' has no attribute '{}'", name));

@@ -8,7 +8,7 @@ namespace lathe::chat {
 namespace {
 
 /// Less than the limits of every day, to spare the time of tests.
-constexpr Limits kFew = {.steps = 2'000'000, .memory = 64 << 20, .text = 4 << 20};
+constexpr Limits kFew = {.steps = 300'000, .memory = 16 << 20, .text = 1 << 20};
 
 void expect_refusal(const std::string& source, const std::string& message) {
   const std::string got = refusal(source, Tree::table(), kFew);

@@ -112,7 +112,9 @@ void Machine::print(const Value& value) {
     heap_.check_text(out_->size() + text.size());
     out_->append(text);
   };
-  value.is_text() ? put(value.text()) : put(to_text(value));
+  if (value.is_text()) return put(value.text());
+  heap_.visit(value);
+  put(to_text(value));
 }
 
 Machine::Flow Machine::run_if(const Stmt& stmt) {

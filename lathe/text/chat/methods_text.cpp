@@ -80,6 +80,7 @@ Value replace_method(Machine& machine, const Value& self, Arguments& arguments) 
   const Bound bound(arguments, {"old", "new", "count"}, 2);
   const Text& text = self.text();
   const Text& from = need_text(*bound.get(0), "replace() argument 1");
+  machine.heap().visit(*bound.get(1));
   const Text to = self.is_markup() ? as_markup(*bound.get(1))
                                    : need_text(*bound.get(1), "replace() argument 2");
   machine.heap().work(text.size());
