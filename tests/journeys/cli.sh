@@ -1,27 +1,12 @@
 #!/bin/bash
 # The program's manners: exit statuses, messages, suggestions, closed pipes.   cli.sh PATH_OF_LATHE
 set -u
+. "$(dirname "$0")/checks.sh"
 lathe=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0
-checks=0
-
-# expect STATUS PATTERN COMMAND...: PATTERN must occur in what the command prints.
-expect() {
-  local status=$1 pattern=$2 text got
-  shift 2
-  text=$("$@" 2>&1 < /dev/null)
-  got=$?
-  checks=$((checks + 1))
-  if [ "$got" != "$status" ] || ! grep -qE -- "$pattern" <<< "$text"; then
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  status %s, expected %s; expected to find: %s\n  printed: %s\n' \
-      "$*" "$got" "$status" "$pattern" "$text"
-  fi
-}
 
 expect 0 'commit' "$lathe" --version
 expect 0 'instruction set: avx2 in use' env LATHE_ISA=avx2 "$lathe" --version
@@ -56,5 +41,4 @@ for verb in $(sed -n 's/^LATHE_VERB(\(.*\))$/\1/p' "$root/lathe/app/cli/verb_lis
   expect 0 'Usage: lathe' "$lathe" "$verb" --help
 done
 
-echo "$checks checks, $failures failed"
-[ "$failures" = 0 ]
+finish

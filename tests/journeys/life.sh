@@ -3,36 +3,14 @@
 # generation and scores; and what happens when folders are locked, full or read-only.
 #   life.sh PATH_OF_LATHE
 set -u
+. "$(dirname "$0")/checks.sh"
 lathe=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export LATHE_HOME=$work/home
-failures=0
-checks=0
 
-check() {  # check WHAT COMMAND...: the command must succeed
-  local what=$1
-  shift
-  checks=$((checks + 1))
-  if ! "$@" > out.txt 2>&1; then
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  %s\n' "$what" "$(tail -n 5 out.txt)"
-  fi
-}
-refused() {  # refused STATUS PATTERN COMMAND...: it must fail so, and say so
-  local status=$1 pattern=$2 got
-  shift 2
-  "$@" > out.txt 2>&1
-  got=$?
-  checks=$((checks + 1))
-  if [ "$got" != "$status" ] || ! grep -qE -- "$pattern" out.txt; then
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  status %s, expected %s; expected to find: %s\n  %s\n' "$*" "$got" \
-      "$status" "$pattern" "$(tail -n 5 out.txt)"
-  fi
-}
 same() { cmp -s "$1" "$2"; }
 
 # Our own documents are the text: it is there, it is ours, and nobody else's licence is in it.
@@ -139,5 +117,4 @@ printf x | dd of=broken/checkpoints/step-00000030/weights.safetensors bs=1 seek=
 check 'a damaged checkpoint is passed over' \
   bash -c "'$lathe' score broken - 2>&1 <<< '{\"ids\": [1, 2]}' | grep -q 'not a valid checkpoint'"
 
-echo "$checks checks, $failures failed"
-[ "$failures" = 0 ]
+finish

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Models by name: brought, interrupted, gone on with, found, removed.   pull.sh LATHE FAKE_HUB
 set -u
+. "$(dirname "$0")/checks.sh"
 lathe=$1
 fake_hub=$2
 work=$(mktemp -d)
@@ -10,22 +11,6 @@ trap 'stop_hub; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export LATHE_HOME=$work/home HF_HOME=$work/hf
 unset HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE HTTP_PROXY http_proxy ALL_PROXY all_proxy
-failures=0
-checks=0
-
-# expect STATUS PATTERN COMMAND...: PATTERN must occur in what the command prints.
-expect() {
-  local status=$1 pattern=$2 text got
-  shift 2
-  text=$("$@" 2>&1 < /dev/null)
-  got=$?
-  checks=$((checks + 1))
-  if [ "$got" != "$status" ] || ! grep -qE -- "$pattern" <<< "$text"; then
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  status %s, expected %s; expected to find: %s\n  printed: %s\n' \
-      "$*" "$got" "$status" "$pattern" "$text"
-  fi
-}
 
 # start_hub PAUSE_MS [TOKEN]
 start_hub() {
@@ -100,5 +85,4 @@ expect 0 'owner--tiny@main' "$lathe" pull owner/tiny@main
 stop_hub
 expect 7 'check the network' timeout 100 "$lathe" pull owner/tiny@v1
 
-echo "$checks checks, $failures failed"
-[ "$failures" = 0 ]
+finish

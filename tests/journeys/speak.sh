@@ -2,32 +2,14 @@
 # What a model is for, with a tiny one made on the spot: texts, batches, beams, perplexity, and a
 # conversation through a pipe, under Ctrl-C, and on a terminal.   speak.sh PATH_OF_LATHE
 set -u
+. "$(dirname "$0")/checks.sh"
 lathe=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export LATHE_HOME=$work/home
-failures=0
-checks=0
 
-fail() {
-  failures=$((failures + 1))
-  printf 'FAILED: %s\n  %s\n' "$1" "$(tail -n 6 out.txt)"
-}
-check() {  # check WHAT COMMAND...: the command must succeed
-  checks=$((checks + 1))
-  "${@:2}" > out.txt 2>&1 || fail "$1"
-}
-shows() {  # shows WHAT PATTERN COMMAND...: it must succeed and print the pattern
-  checks=$((checks + 1))
-  "${@:3}" > out.txt 2>&1 && grep -qE -- "$2" out.txt || fail "$1: expected '$2'"
-}
-refused() {  # refused STATUS PATTERN COMMAND...
-  checks=$((checks + 1))
-  "${@:3}" > out.txt 2>&1
-  [ $? = "$1" ] && grep -qE -- "$2" out.txt || fail "${*:3}: expected status $1 and '$2'"
-}
 talk() {  # talk LINES [OPTIONS]: what chat prints, notes included
   printf '%b' "$1" | "$lathe" chat run --seed 5 "${@:2}" 2>&1
 }
@@ -203,5 +185,4 @@ assert talk([("> ", "\x03"), ("once more", ""), ("> ", "/tokens\n"), ("are used"
 END
 check 'a terminal' python3 terminal.py "$lathe"
 
-echo "$checks checks, $failures failed"
-[ "$failures" = 0 ]
+finish
