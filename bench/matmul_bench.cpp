@@ -5,15 +5,17 @@
 // Shapes are those of the two models of issue 3. Kinds: fwd y = x W^T, dx = dy W, dw += dy^T x.
 // A round times a burst of ours, then one of theirs (order alternating), with pauses in between in
 // which the other's threads fall asleep. One thread is timed by its processor time. GFLOP/s come
-// from the fastest call, the ratio from it and from the medians.
+// from the fastest call, the ratio from it and from the medians. The last line of each kind adds up
+// the medians of the training shapes: a step's share of time, which single small shapes sway
+// little.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +25,7 @@
 #include "lathe/base/random.h"
 #include "lathe/engine/kernels/matmul.h"
 #include "lathe/engine/kernels/peak.h"
+#include "lathe/engine/tensor/storage.h"
 
 namespace lathe::bench {
 namespace {
@@ -68,13 +71,11 @@ constexpr Shape kShapes[] = {
 };
 // clang-format on
 
-struct AlignedFree {
-  void operator()(void* p) const { std::free(p); }
-};
-using Bytes = std::unique_ptr<void, AlignedFree>;
+using Bytes = std::shared_ptr<Storage>;
 
+/// Memory as the engine gives it to tensors: large blocks on huge pages, for both alike.
 Bytes allocate(std::int64_t bytes) {
-  return Bytes(std::aligned_alloc(64, static_cast<std::size_t>((bytes + 63) / 64 * 64 + 64)));
+  return Storage::allocate(static_cast<std::size_t>(bytes), Device::cpu);
 }
 
 /// A matrix of small random values, stored by rows or by columns.
@@ -86,7 +87,7 @@ struct Matrix {
 Matrix make(std::int64_t rows, std::int64_t columns, bool by_columns, DType dtype) {
   Matrix x;
   x.bytes = allocate(rows * columns * static_cast<std::int64_t>(size_of(dtype)));
-  x.view = {.data = x.bytes.get(), .dims = {rows, columns}, .rank = 2, .dtype = dtype};
+  x.view = {.data = x.bytes->data(), .dims = {rows, columns}, .rank = 2, .dtype = dtype};
   x.view.strides[0] = by_columns ? 1 : columns;
   x.view.strides[1] = by_columns ? rows : 1;
   const RandomStream random(1, "bench");
@@ -161,7 +162,13 @@ struct Options {
   int rounds = 7;
 };
 
-void measure(const Shape& shape, DType dtype, int threads, const Options& options, double peak) {
+/// Seconds of one call of every training shape, by the medians.
+struct Sum {
+  double ours = 0, theirs = 0;
+};
+
+void measure(const Shape& shape, DType dtype, int threads, const Options& options, double peak,
+             Sum& sum) {
   const bool dw = shape.kind == Kind::weight_gradient;
   const Matrix a = make(shape.m, shape.k, dw, dtype);
   const Matrix b = make(shape.k, shape.n, shape.kind == Kind::forward, dtype);
@@ -169,7 +176,7 @@ void measure(const Shape& shape, DType dtype, int threads, const Options& option
   kernels::MatmulArgs args{.a = a.view, .b = b.view, .c = c.view, .accumulate = dw};
   args.workspace_bytes = kernels::matmul_workspace(args);
   const Bytes workspace = allocate(args.workspace_bytes);
-  args.workspace = workspace.get();
+  args.workspace = workspace->data();
   const auto opponent = onednn_matmul(args);
   Times ours, theirs;
   const auto rest = [] { std::this_thread::sleep_for(std::chrono::milliseconds(8)); };
@@ -187,6 +194,8 @@ void measure(const Shape& shape, DType dtype, int threads, const Options& option
   fmt::print("| {:16} | {:5} x {:5} x {:5} | {:4} | {} | {:7.1f} | {:4.0f}% |", shape.name, shape.m,
              shape.n, shape.k, name(dtype), threads, work / ours.best(),
              100 * work / ours.best() / (peak * threads));
+  const bool training = shape.m > 16;
+  if (opponent && training) sum.ours += ours.median(), sum.theirs += theirs.median();
   if (opponent)
     fmt::print(" {:7.1f} | {:5.2f} | {:5.2f} |", work / theirs.best(), theirs.best() / ours.best(),
                theirs.median() / ours.median());
@@ -217,12 +226,17 @@ int run(int argc, char** argv) {
     const DType dtype = type == "bf16" ? DType::bf16 : DType::f32;
     for (const int threads : options.threads) {
       set_onednn_threads(threads);
+      Sum sum;
       for (const Shape& shape : kShapes) {
         if (std::string(shape.name).find(options.only) == std::string::npos) continue;
         const double peak = peak_gflops(has_pairs && dtype == DType::bf16);
         set_thread_count(threads);
-        measure(shape, dtype, threads, options, peak);
+        measure(shape, dtype, threads, options, peak, sum);
       }
+      if (sum.theirs > 0)
+        fmt::print(
+            "training shapes together, {}, {} threads: {:.1f} ms, oneDNN {:.1f} ms: {:.2f}\n", type,
+            threads, 1e3 * sum.ours, 1e3 * sum.theirs, sum.theirs / sum.ours);
     }
   }
   return 0;
