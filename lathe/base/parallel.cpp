@@ -1,9 +1,11 @@
 // Invariants:
 // 1. At most one job is in the pool at a time; a caller that finds it busy, or that is itself
 //    inside a job, runs its chunks alone. So nesting and several callers never deadlock.
-// 2. Job fields are written before `generation_` is advanced and are not changed until every
-//    worker of that generation has left (`running_` is zero).
-// 3. Workers spin for a bounded time, then sleep on the generation counter (a futex).
+// 2. Job fields are written while the job is closed and has no members; a worker reads them only
+//    as a member. The caller closes the job when no chunk is left, then waits for its members.
+// 3. So nobody waits for a worker that the system has not woken yet: where another process holds
+//    its core, the caller does the work alone instead of standing still for milliseconds.
+// 4. Workers and callers spin for a bounded time, then sleep on a futex.
 #include "lathe/base/parallel.h"
 
 #include <immintrin.h>
@@ -73,25 +75,28 @@ class Pool {
     }
     n_ = n, grain_ = grain, fn_ = fn, context_ = context;
     next_.store(0, std::memory_order_relaxed);
-    running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    state_.store(next_job() | kOpen, std::memory_order_release);
+    state_.notify_all();
     work();
-    for (int spin = 0; running_.load(std::memory_order_acquire) != 0; ++spin) {
-      if (spin < kSpins) {
-        _mm_pause();
-      } else {
-        const int left = running_.load(std::memory_order_acquire);
-        if (left != 0) running_.wait(left, std::memory_order_acquire);
-      }
-    }
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+    wait_for_members();
     busy_.unlock();
   }
 
  private:
+  // The state of the pool: how many workers are in the job, whether it takes more, and its number,
+  // which wraps: a worker that slept for 2^22 jobs may miss one, which costs time only.
+  static constexpr std::uint32_t kMembers = (1U << 9) - 1, kOpen = 1U << 9, kJob = 1U << 10;
+  static_assert(kMaxThreads <= kMembers);
+
+  /// The number of the job to come. REQUIRES: closed, no members.
+  std::uint32_t next_job() const {
+    return (state_.load(std::memory_order_relaxed) & ~(kOpen | kMembers)) + kJob;
+  }
+
   void start(int n) {
     stopping_.store(false);
-    const std::uint32_t seen = generation_.load();
+    const std::uint32_t seen = state_.load() & ~(kOpen | kMembers);
     for (int i = 1; i < n; ++i) {
       workers_.emplace_back([this, i, seen] {
         index_in_pool = i;
@@ -102,26 +107,49 @@ class Pool {
 
   void stop() {
     stopping_.store(true);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    state_.store(next_job(), std::memory_order_release);
+    state_.notify_all();
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
   }
 
+  void wait_for_members() noexcept {
+    for (int spin = 0;; ++spin) {
+      const std::uint32_t ended = ended_.load(std::memory_order_acquire);
+      if ((state_.load(std::memory_order_acquire) & kMembers) == 0) return;
+      if (spin < kSpins) {
+        _mm_pause();
+      } else {
+        ended_.wait(ended, std::memory_order_acquire);
+      }
+    }
+  }
+
   void loop(std::uint32_t seen) {
-    while (true) {
-      for (int spin = 0; generation_.load(std::memory_order_acquire) == seen; ++spin) {
-        if (spin < kSpins) {
+    for (int spin = 0;;) {
+      std::uint32_t now = state_.load(std::memory_order_acquire);
+      if (stopping_.load(std::memory_order_relaxed)) return;  // told before the state changed
+      const std::uint32_t job = now & ~(kOpen | kMembers);
+      if (job == seen || (now & kOpen) == 0) {
+        if (++spin < kSpins) {
           _mm_pause();
         } else {
-          generation_.wait(seen, std::memory_order_acquire);
+          state_.wait(now, std::memory_order_acquire);
         }
+        continue;
       }
-      if (stopping_.load()) return;
-      ++seen;
+      if (!state_.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel)) continue;
+      spin = 0, seen = job;
       work();
-      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+      leave();
     }
+  }
+
+  void leave() noexcept {
+    const std::uint32_t now = state_.fetch_sub(1, std::memory_order_acq_rel) - 1;
+    if ((now & (kOpen | kMembers)) != 0) return;
+    ended_.fetch_add(1, std::memory_order_release);
+    ended_.notify_one();
   }
 
   void work() noexcept {
@@ -135,8 +163,8 @@ class Pool {
   std::vector<std::thread> workers_;
   std::mutex busy_;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::uint32_t> generation_{0};
-  std::atomic<int> running_{0};
+  std::atomic<std::uint32_t> state_{0};
+  std::atomic<std::uint32_t> ended_{0};  // jobs whose last member left after they were closed
   std::atomic<std::int64_t> next_{0};
   std::int64_t n_ = 0, grain_ = 1;
   detail::ChunkFn fn_ = nullptr;

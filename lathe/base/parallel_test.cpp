@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -48,6 +49,28 @@ TEST_F(Parallel, NestsAndTakesSeveralCallers) {
   work();
   other.join();
   EXPECT_EQ(count.load(), 2 * 50 * 8 * 4);
+}
+
+TEST_F(Parallel, ChangesItsSizeWhileWorkersSleepAndSpin) {
+  std::atomic<int> count{0};
+  for (int i = 0; i < 200; ++i) {
+    set_thread_count(1 + i % 4);
+    if (i % 16 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    parallel_for(8, 1, [&](std::int64_t, std::int64_t) { ++count; });
+  }
+  EXPECT_EQ(count.load(), 200 * 8);
+}
+
+// A caller's data is gone after the call: no worker may come late.
+TEST_F(Parallel, NobodyEntersAClosedJob) {
+  set_thread_count(8);
+  for (std::int64_t i = 0; i < 20'000; ++i) {
+    std::vector<std::int64_t> own(16, 0);
+    parallel_for(16, 1, [&, i](std::int64_t begin, std::int64_t) {
+      own[static_cast<std::size_t>(begin)] = i + begin;
+    });
+    for (std::int64_t j = 0; j < 16; ++j) ASSERT_EQ(own[static_cast<std::size_t>(j)], i + j);
+  }
 }
 
 TEST_F(Parallel, RefusesAbsurdCounts) {
