@@ -9,6 +9,7 @@
 namespace lathe::model {
 namespace {
 
+using weights::StoredFacts;
 using weights::StoredTensor;
 using weights::WeightSource;
 
@@ -34,7 +35,8 @@ bool is_buffer(const std::string& name) {
   return false;
 }
 
-/// Calls use(parameter, tensor) for each parameter; every tensor of the source must be used.
+/// Calls use(parameter, name of the tensor) for each parameter; every tensor of the source must be
+/// used.
 template <typename Use>
 void match(LanguageModel& model, const WeightSource& source, const Use& use) {
   std::set<std::string> used;
@@ -44,14 +46,14 @@ void match(LanguageModel& model, const WeightSource& source, const Use& use) {
       fail(ErrorCode::kNotFound, "{}: has no tensor '{}', expected {}{}", source.file_of(name),
            p->name(), to_string(p->shape()),
            is_head(p->name()) ? "; is the head tied to the embedding (tie_word_embeddings)?" : "");
-    const StoredTensor stored = source.get(name);
+    const StoredFacts stored = source.facts(name);
     if (stored.shape != p->shape())
       fail(ErrorCode::kShapeMismatch, "{}: tensor '{}': expected {}, found {}",
            source.file_of(name), name, to_string(p->shape()), to_string(stored.shape));
-    if (!is_float(stored.tensor.dtype()) && !stored.quant)
+    if (!stored.quant && !(stored.dtype && is_float(*stored.dtype)))
       fail(ErrorCode::kUnsupported, "{}: tensor '{}': expected f32, bf16 or f16, found {}",
-           source.file_of(name), name, lathe::name(stored.tensor.dtype()));
-    use(*p, stored);
+           source.file_of(name), name, stored.type);
+    use(*p, name);
     used.insert(name);
   }
   for (const std::string& name : source.names()) {
@@ -80,7 +82,8 @@ Tensor dequantised(const StoredTensor& stored) {
 std::unique_ptr<LanguageModel> open_for_inference(const ModelConfig& config,
                                                   const WeightSource& source, DType compute) {
   auto model = build_empty(config, compute);
-  match(*model, source, [&](autograd::Parameter& p, const StoredTensor& stored) {
+  match(*model, source, [&](autograd::Parameter& p, const std::string& name) {
+    const StoredTensor stored = source.for_product(name);
     if (stored.quant) {
       p.load_quantised(stored.tensor, *stored.quant);
     } else {
@@ -91,19 +94,10 @@ std::unique_ptr<LanguageModel> open_for_inference(const ModelConfig& config,
 }
 
 void copy_weights(LanguageModel& model, const WeightSource& source) {
-  match(model, source, [&](autograd::Parameter& p, const StoredTensor& stored) {
+  match(model, source, [&](autograd::Parameter& p, const std::string& name) {
+    const StoredTensor stored = source.get(name);
     p.load(stored.quant ? dequantised(stored) : stored.tensor);
   });
-}
-
-DType stored_type(const WeightSource& source) {
-  std::size_t bytes[2] = {0, 0};
-  for (const std::string& name : source.names()) {
-    const StoredTensor stored = source.get(name);
-    const bool whole = !stored.quant && stored.tensor.dtype() == DType::f32;
-    bytes[whole ? 0 : 1] += stored.tensor.bytes();
-  }
-  return bytes[0] >= bytes[1] ? DType::f32 : DType::bf16;
 }
 
 }  // namespace lathe::model

@@ -19,8 +19,4 @@ std::unique_ptr<LanguageModel> open_for_inference(const ModelConfig& config,
 /// for training. Throws likewise.
 void copy_weights(LanguageModel& model, const weights::WeightSource& source);
 
-/// The type that most of the source's bytes have; quantised ones count as bf16. "auto" computes in
-/// it.
-DType stored_type(const weights::WeightSource& source);
-
 }  // namespace lathe::model

@@ -18,6 +18,13 @@ class Zeros : public weights::WeightSource {
     return out;
   }
   bool contains(const std::string& name) const override { return tensors.contains(name); }
+  weights::StoredFacts facts(const std::string& name) const override {
+    const Tensor& t = tensors.at(name);
+    return {.shape = t.shape(),
+            .dtype = t.dtype(),
+            .type = std::string(lathe::name(t.dtype())),
+            .bytes = t.bytes()};
+  }
   weights::StoredTensor get(const std::string& name) const override {
     return {tensors.at(name), tensors.at(name).shape(), {}};
   }
@@ -65,7 +72,7 @@ TEST_F(LoadTest, MatricesStayWhereTheyLie) {
   const std::string name = "model.layers.0.mlp.up_proj.weight";
   EXPECT_EQ(model->find(name)->value().bytes_begin(), source_.tensors[name].bytes_begin());
   EXPECT_EQ(model->find("model.norm.weight")->value().dtype(), DType::f32);
-  EXPECT_EQ(stored_type(source_), DType::bf16);
+  EXPECT_EQ(main_dtype(source_), DType::bf16);
 }
 
 TEST_F(LoadTest, MissingForeignAndWrongTensorsAreNamed) {

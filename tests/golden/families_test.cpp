@@ -73,6 +73,9 @@ class FormulaWeights : public weights::WeightSource {
   std::vector<std::string> names() const override { return names_; }
   bool contains(const std::string& name) const override { return shapes_.contains(name); }
   std::string file_of(const std::string&) const override { return "formula"; }
+  weights::StoredFacts facts(const std::string& name) const override {
+    return {.shape = shapes_.at(name), .dtype = type_, .type = std::string(lathe::name(type_))};
+  }
   weights::StoredTensor get(const std::string& name) const override {
     const Shape shape = shapes_.at(name);
     const bool vector = shape.rank() == 1, scale = vector && name.ends_with("weight");

@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "lathe/app/cli/compute_options.h"
 #include "lathe/app/cli/line_input.h"
 #include "lathe/app/cli/sampling_options.h"
 #include "lathe/app/cli/verb.h"
@@ -28,7 +29,8 @@ namespace {
 constexpr std::int64_t kUsualContext = 8192;  // memory for more is taken only if it is asked for
 
 struct Options {
-  std::string model, system, template_file, load, compute = "auto";
+  ComputeOptions open;
+  std::string model, system, template_file, load;
   std::vector<std::string> variables;
   std::int64_t context = 0, tokens = 0;
   SamplingOptions sampling{.random_seed = true};
@@ -343,8 +345,7 @@ std::int64_t context_of(const Options& o, const model::ModelConfig& config) {
 
 void run(const Options& o) {
   o.sampling.for_tokenizer(nullptr);
-  recipes::OpenedModel m =
-      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
+  recipes::OpenedModel m = recipes::open_model(store::resolve_model(o.model), o.open, real_files());
   std::optional<std::string> given;
   if (!o.template_file.empty()) given = real_files().read_all(o.template_file);
   const recipes::ChatFormat format(m, given);
@@ -378,8 +379,7 @@ void register_chat(CLI::App& root) {
                    "chat template (Jinja file) instead of the model's");
   verb->add_option("--var", o->variables, "variable of the template: --var enable_thinking=false")
       ->allow_extra_args(false);
-  verb->add_option("--compute", o->compute, "type of products; auto: as in training")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  o->open.add_to(*verb);
   o->sampling.add_to(*verb);
   verb->footer(
       "Messages come from the terminal or, a line each, from a pipe; /help tells the commands.\n"

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "lathe/app/cli/compute_options.h"
 #include "lathe/app/cli/sampling_options.h"
 #include "lathe/app/cli/text_request.h"
 #include "lathe/app/cli/verb.h"
@@ -24,7 +25,8 @@ namespace lathe::cli {
 namespace {
 
 struct Options {
-  std::string model, prompt, file, jsonl, template_file, compute = "auto";
+  ComputeOptions open;
+  std::string model, prompt, file, jsonl, template_file;
   std::optional<std::string> system;
   bool has_prompt = false, with_prompt = true, json = false, chat = false, to_the_end = false;
   std::int64_t samples = 1, beams = 0;
@@ -213,8 +215,7 @@ void run(Options& o) {
   TextRequest request;
   if (!batch) request.prompt = read_prompt(o);
   o.json = o.json || batch;
-  recipes::OpenedModel m =
-      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
+  recipes::OpenedModel m = recipes::open_model(store::resolve_model(o.model), o.open, real_files());
   if (m.tokenizer == nullptr)
     fail(ErrorCode::kNotFound, "{}: there is no tokenizer to read and write text with",
          m.checkpoint);
@@ -268,8 +269,7 @@ void add_output(CLI::App& verb, Options& o) {
   verb.add_option("--length-penalty", o.length_penalty, "beams: > 0 favours long texts")
       ->capture_default_str();
   verb.add_flag("--early-stopping", o.early_stopping, "beams: end once enough texts are finished");
-  verb.add_option("--compute", o.compute, "type of products; auto: as in training")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  o.open.add_to(verb);
   verb.add_flag("!--no-prompt", o.with_prompt, "print only what is added");
   verb.add_flag("--json", o.json, "print a JSON object: text, ids, why it ended, counts, seconds");
 }

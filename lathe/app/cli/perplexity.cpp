@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "lathe/app/cli/compute_options.h"
 #include "lathe/app/cli/verb.h"
 #include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
@@ -19,7 +20,8 @@ namespace lathe::cli {
 namespace {
 
 struct Options {
-  std::string model, file, compute = "auto";
+  ComputeOptions open;
+  std::string model, file;
   generate::PerplexityOptions perplexity;
   bool json = false;
 };
@@ -55,7 +57,7 @@ void print_result(const Options& o, const generate::Perplexity& p, double second
 
 void run(Options& o) {
   const recipes::OpenedModel m =
-      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
+      recipes::open_model(store::resolve_model(o.model), o.open, real_files());
   if (m.tokenizer == nullptr)
     fail(ErrorCode::kNotFound, "{}: there is no tokenizer to read the text with", m.checkpoint);
   const std::int64_t made_for = m.model->config().context;
@@ -98,8 +100,7 @@ void register_perplexity(CLI::App& root) {
   verb->add_option("--chunks", o->perplexity.chunks, "only the first so many; 0: all")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
-  verb->add_option("--compute", o->compute, "type of products; auto: as in training")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  o->open.add_to(*verb);
   verb->add_flag("--json", o->json, "print JSON");
   verb->footer(
       "By the protocol of llama-perplexity: the text is cut in chunks, in each the second half is\n"

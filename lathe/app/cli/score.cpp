@@ -8,6 +8,7 @@
 #include <iostream>
 #include <memory>
 
+#include "lathe/app/cli/compute_options.h"
 #include "lathe/app/cli/verb.h"
 #include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
@@ -19,7 +20,8 @@ namespace lathe::cli {
 namespace {
 
 struct Options {
-  std::string model, file, compute = "auto";
+  ComputeOptions open;
+  std::string model, file;
   std::int64_t top = 0;
 };
 
@@ -91,7 +93,7 @@ void run(const Options& o) {
   }
   std::istream& in = o.file == "-" ? std::cin : file;
   const recipes::OpenedModel m =
-      recipes::open_model(store::resolve_model(o.model), o.compute, real_files());
+      recipes::open_model(store::resolve_model(o.model), o.open, real_files());
   Progress progress({.what = "scoring"});
   std::string line;
   for (std::int64_t number = 1; std::getline(in, line); ++number) {
@@ -117,8 +119,7 @@ void register_score(CLI::App& root) {
       ->required();
   verb->add_option("--top", o->top, "add the K best ids and log-probabilities of each position")
       ->check(CLI::Range(0, 1 << 22));
-  verb->add_option("--compute", o->compute, "type of products; auto: as in training")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  o->open.add_to(*verb);
   verb->footer(
       "Writes {\"ids\": [...], \"logprobs\": [null, ...]} a line: natural logarithms, in full\n"
       "precision, of each token after the ones before it.\n"

@@ -72,17 +72,6 @@ void write_as(const StoredTensor& t, const weights::GgufTensorType& type, Job& j
   }
 }
 
-DType main_dtype(const weights::WeightSource& source) {
-  std::size_t bytes[3] = {0, 0, 0};
-  constexpr DType kTypes[3] = {DType::f32, DType::f16, DType::bf16};
-  for (const std::string& name : source.names()) {
-    const StoredTensor t = source.get(name);
-    for (int i = 0; i < 3; ++i)
-      if (t.tensor.dtype() == (t.quant ? DType::u8 : kTypes[i])) bytes[i] += t.tensor.bytes();
-  }
-  return kTypes[std::max_element(bytes, bytes + 3) - bytes];
-}
-
 }  // namespace conversion
 
 ConvertReport convert(const std::string& from, const std::string& to,

@@ -21,7 +21,7 @@ constexpr DType kFloats[] = {DType::f32, DType::f16, DType::bf16};
 
 DType wanted_dtype(const Source& s, const std::string& type) {
   if (type.empty()) {
-    if (s.gguf == nullptr) return main_dtype(*s.weights);
+    if (s.gguf == nullptr) return weights::main_dtype(*s.weights);
     const auto file_type = s.gguf->metadata().integer("general.file_type").value_or(0);
     return file_type == 1 ? DType::f16 : file_type == 32 ? DType::bf16 : DType::f32;
   }
@@ -52,8 +52,9 @@ Tensor as_dtype(const StoredTensor& t, DType dtype) {
 
 /// Whether rounding to the type loses nothing. GGUF keeps vectors in f32 whatever the matrices are:
 /// those that were of the matrices' type become it again.
-bool fits(const StoredTensor& t, DType dtype) {
+bool fits(const weights::WeightSource& source, const std::string& name, DType dtype) {
   if (dtype == DType::f32) return true;
+  const StoredTensor t = source.get(name);
   const std::vector<float> values = weights::decoded(t);
   const Tensor rounded = as_dtype(t, dtype);
   return rounded.to_floats() == values;
@@ -64,15 +65,15 @@ std::vector<TensorSource> plan(const Source& s, const ConvertOptions& options, D
   std::vector<TensorSource> out;
   for (const std::string& name : s.weights->names()) {
     if (s.config.tied && (name == "lm_head.weight" || name == "embed_out.weight")) continue;
-    const StoredTensor t = s.weights->get(name);
+    const weights::StoredFacts t = s.weights->facts(name);
     DType to = dtype;
-    if (options.type.empty() && !t.quant)
-      to = s.gguf != nullptr && t.tensor.dtype() == DType::f32 && fits(t, dtype) ? dtype
-                                                                                 : t.tensor.dtype();
-    out.push_back({name, to, t.shape, [&s, &job, name, to] {
+    if (options.type.empty() && t.dtype)
+      to = s.gguf != nullptr && t.dtype == DType::f32 && fits(*s.weights, name, dtype) ? dtype
+                                                                                       : *t.dtype;
+    out.push_back({name, to, t.shape, [&s, &job, name, to, bytes = t.bytes] {
                      job.check();
                      const StoredTensor stored = s.weights->get(name);
-                     job.done(stored.tensor.bytes());
+                     job.done(bytes);
                      return as_dtype(stored, to);
                    }});
   }
@@ -134,7 +135,7 @@ ConvertReport to_folder(const Source& s, const std::string& target, const Conver
   const DType dtype = wanted_dtype(s, options.type);
   std::int64_t total = 0;
   for (const std::string& name : s.weights->names())
-    total += static_cast<std::int64_t>(s.weights->get(name).tensor.bytes());
+    total += static_cast<std::int64_t>(s.weights->facts(name).bytes);
   Job job(options, target, total);
   const std::vector<TensorSource> tensors = plan(s, options, dtype, job);
   const std::string aside = target + ".part";

@@ -86,7 +86,7 @@ class FromHf {
   }
 
   void put(const std::string& name, const GgufLink& link) {
-    const StoredTensor t = source_.weights->get(name);
+    const weights::StoredFacts t = source_.weights->facts(name);
     Shape shape = t.shape;
     if (link.change == GgufChange::transpose && shape.rank() == 2) shape = {t.shape[1], t.shape[0]};
     // What is not a matrix to be multiplied by is f32: that is what readers expect.
@@ -149,11 +149,29 @@ void write_tokenizer(const Source& s, GgufMetadata& m, ConvertReport& report) {
   if (!s.chat_template.empty()) m.set(kGgufChatTemplate, s.chat_template);
 }
 
+/// llama.cpp takes files of such a name for Phi-3 and refuses them where its tokens are missing.
+bool passes_for_phi3(const Source& s) {
+  if (s.tokenizer == nullptr) return false;
+  std::string name = s.name;
+  for (char& c : name)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (name.find("phi3") == std::string::npos && name.find("phi-3") == std::string::npos)
+    return false;
+  constexpr const char* kTokens[] = {"</s>", "<unk>", "<s>", "<|endoftext|>"};
+  return !std::all_of(std::begin(kTokens), std::end(kTokens),
+                      [&](const char* token) { return s.tokenizer->id_of(token).has_value(); });
+}
+
 GgufMetadata metadata_of_hf(const Source& s, ConvertReport& report) {
   GgufMetadata m;
   m.set("general.architecture", weights::family_of_kind(s.config.kind).architecture);
   m.set("general.type", "model");
-  m.set("general.name", s.name);
+  if (passes_for_phi3(s)) {
+    report.notes.push_back("general.name is left out: by '" + s.name +
+                           "' llama.cpp would look for the tokens of Phi-3");
+  } else {
+    m.set("general.name", s.name);
+  }
   model::write_gguf_config(s.config, m);
   write_tokenizer(s, m, report);
   for (const std::string& part : model::beyond_gguf(s.config))
@@ -164,7 +182,7 @@ GgufMetadata metadata_of_hf(const Source& s, ConvertReport& report) {
 /// A requested type, or the source's own.
 const GgufRecipe* recipe_for(const Source& s, const std::string& type) {
   if (!type.empty()) return &weights::gguf_recipe(type);
-  return s.gguf != nullptr ? nullptr : &weights::gguf_recipe(name(main_dtype(*s.weights)));
+  return s.gguf != nullptr ? nullptr : &weights::gguf_recipe(name(weights::main_dtype(*s.weights)));
 }
 
 std::vector<GgufTensorSource> choose(const Source& s, const GgufRecipe* recipe,

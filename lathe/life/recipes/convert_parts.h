@@ -52,9 +52,6 @@ ConvertReport to_gguf(const Source& source, const std::string& target,
 ConvertReport to_folder(const Source& source, const std::string& target,
                         const ConvertOptions& options);
 
-/// The float type in which most of the source's bytes are; f32 for quantised ones.
-DType main_dtype(const weights::WeightSource& source);
-
 /// tokenizer_config.json and generation_config.json for a folder whose source has none.
 void write_side_files(const Source& source, const std::string& folder, FileSystem& files);
 

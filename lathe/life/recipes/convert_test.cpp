@@ -135,6 +135,27 @@ TEST(Convert, QuantisedValuesComeBackExactly) {
   EXPECT_EQ(back.weights->get(name).tensor.dtype(), DType::f32);
 }
 
+/// llama.cpp looks for the tokens of Phi-3 in any file whose name says so, and stops without them.
+TEST(Convert, ANameThatMisleadsReadersIsLeftOut) {
+  FileSystem& files = real_files();
+  const std::string root = testing::TempDir() + "lathe_phi3";
+  files.remove_all(root);
+  for (const char* name : {"my-Phi-3-run", "mine"}) {
+    const std::string folder = join_path(root, name);
+    write_model(files, folder, small("llama"), DType::f32);
+    write_file_atomically(files, join_path(folder, "tokenizer.json"),
+                          R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []},
+                              "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}})");
+  }
+  const std::string file = join_path(root, "m.gguf");
+  const ConvertReport report = convert(join_path(root, "my-Phi-3-run"), file, {});
+  EXPECT_FALSE(weights::GgufFile::open(file).metadata().contains("general.name"));
+  EXPECT_FALSE(report.notes.empty());
+  convert(join_path(root, "mine"), file, {});
+  EXPECT_EQ(weights::GgufFile::open(file).metadata().text("general.name"), "mine");
+  files.remove_all(root);
+}
+
 TEST(Convert, UnknownMetadataIsKept) {
   MemoryFiles files;
   write_model(files, "hf", small("llama"), DType::f32);

@@ -37,6 +37,7 @@ InspectedKey shown_key(const std::string& key, const GgufValue& value) {
 
 void take_gguf(const weights::GgufFile& file, Inspection& out) {
   out.container = fmt::format("GGUF version {}", file.version());
+  if (file.parts().size() > 1) out.container += fmt::format(", {} parts", file.parts().size());
   for (const auto& [key, value] : file.metadata().items())
     out.metadata.push_back(shown_key(key, value));
   for (const weights::GgufTensor& t : file.tensors())
@@ -48,11 +49,9 @@ void take_gguf(const weights::GgufFile& file, Inspection& out) {
 
 void take_weights(const weights::WeightSource& source, Inspection& out) {
   for (const std::string& name : source.names()) {
-    const weights::StoredTensor t = source.get(name);
-    out.tensors.push_back({name,
-                           std::string(weights::type_of(t).name),
-                           {t.shape.begin(), t.shape.end()},
-                           static_cast<std::int64_t>(t.tensor.bytes())});
+    const weights::StoredFacts t = source.facts(name);
+    out.tensors.push_back(
+        {name, t.type, {t.shape.begin(), t.shape.end()}, static_cast<std::int64_t>(t.bytes)});
   }
 }
 

@@ -27,9 +27,6 @@ const weights::GgufMetadata& metadata_of(const ModelFiles& model) {
 ModelFiles open_gguf(const std::string& path, const FileSystem& files) {
   ModelFiles out{.kind = ModelFiles::Kind::gguf, .path = path};
   auto file = weights::GgufFile::open(path, files);
-  if (const std::int64_t parts = file.metadata().integer("split.count").value_or(1); parts > 1)
-    fail(ErrorCode::kUnsupported,
-         "{}: this is one of {} parts; join them with 'llama-gguf-split --merge'", path, parts);
   out.config = model::read_gguf_config(file);
   out.config.resolve();
   const weights::GgufWeights::Heads heads{out.config.heads, out.config.kv_heads};

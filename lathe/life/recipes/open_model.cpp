@@ -20,7 +20,7 @@ std::string read_run(OpenedModel& opened, const FileSystem& files) {
 /// Weights that others made: as they are stored; quantised ones are multiplied by themselves.
 std::string stored_compute(const ModelFiles& found) {
   return found.kind == ModelFiles::Kind::hf_folder &&
-                 model::stored_type(*found.weights) == DType::bf16
+                 weights::main_dtype(*found.weights) != DType::f32
              ? "auto"
              : "f32";
 }
@@ -42,15 +42,16 @@ void set_borders(OpenedModel& opened, const ModelFiles& found) {
 
 }  // namespace
 
-OpenedModel open_model(const std::string& path, const std::string& compute,
+OpenedModel open_model(const std::string& path, const OpenOptions& options,
                        const FileSystem& files) {
   const ModelFiles found = open_model_files(path, files);
   OpenedModel opened{.kind = found.kind, .checkpoint = found.path};
   const std::string stored =
       found.kind == ModelFiles::Kind::run ? read_run(opened, files) : stored_compute(found);
   static_cast<model::ModelConfig&>(opened.config.model) = found.config;
-  const DType type = compute_type(compute == "auto" ? stored : compute);
+  const DType type = compute_type(options.compute == "auto" ? stored : options.compute);
   opened.model = model::open_for_inference(found.config, *found.weights, type);
+  for (autograd::Parameter* p : opened.model->parameters()) p->set_exact(options.exact);
   opened.tokenizer = open_tokenizer(found, files);
   if (opened.tokenizer != nullptr) set_borders(opened, found);
   opened.chat_template = chat_template_of(found, files);

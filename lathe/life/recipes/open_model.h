@@ -17,10 +17,17 @@ struct OpenedModel {
   std::string chat_template;                       // empty where the model brings none
 };
 
+struct OpenOptions {
+  std::string compute = "auto";
+  /// Multiply quantised weights by the f32 values that they stand for. Otherwise activations are
+  /// quantised to int8, which is faster. No effect on other weights.
+  bool exact = false;
+};
+
 /// Opens a run folder, a checkpoint, a Hugging Face folder or a GGUF file for inference. Compute
 /// "auto": a run in the type that it was trained in; others in bf16 where their weights are bf16
 /// and the processor multiplies it, else in f32. Throws NotFound, Corrupt or Unsupported.
-OpenedModel open_model(const std::string& path, const std::string& compute,
+OpenedModel open_model(const std::string& path, const OpenOptions& options,
                        const FileSystem& files);
 
 }  // namespace lathe::recipes

@@ -30,6 +30,12 @@ const GgufTensorType& type_of(const StoredTensor& t) {
   return t.quant ? tensor_type(*t.quant) : tensor_type(t.tensor.dtype());
 }
 
+const GgufTensorType& type_of(const StoredFacts& facts) {
+  if (facts.quant) return tensor_type(*facts.quant);
+  if (!facts.dtype) fail(ErrorCode::kUnsupported, "type {} is not computed with", facts.type);
+  return tensor_type(*facts.dtype);
+}
+
 std::vector<float> decoded(const StoredTensor& t) {
   const std::int64_t n = t.shape.at(-1);
   std::vector<float> values(static_cast<std::size_t>(t.shape.count()));

@@ -21,6 +21,8 @@ Tensor transposed(const StoredTensor& matrix);
 std::vector<float> decoded(const StoredTensor& tensor);
 
 const GgufTensorType& type_of(const StoredTensor& tensor);
+/// Throws Unsupported for a type that GGUF files or the engine do not have.
+const GgufTensorType& type_of(const StoredFacts& facts);
 
 /// What a GGUF file stores for a tensor of a Hugging Face checkpoint: the same memory where nothing
 /// changes. Throws Corrupt where rows do not divide among the heads.

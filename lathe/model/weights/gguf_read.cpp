@@ -240,13 +240,9 @@ void place(std::vector<GgufTensor>& tensors, std::size_t head, std::size_t size,
 
 }  // namespace
 
-GgufFile GgufFile::open(const std::string& path, const FileSystem& files) {
-  return parse(files.map(path), path);
-}
-
 GgufFile GgufFile::parse(const MappedFile& file, const std::string& subject) {
   GgufFile out;
-  out.subject_ = subject;
+  out.parts_ = {subject};
   Cursor in(file.bytes(), subject);
   const Counts counts = read_header(in, subject);
   out.version_ = counts.version;
@@ -260,7 +256,7 @@ GgufFile GgufFile::parse(const MappedFile& file, const std::string& subject) {
   place(out.tensors_, in.position(), file.size(), out);
   // The mapping is read-only; nothing may write into these tensors.
   auto* data = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(file.data()));
-  out.storage_ = Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file));
+  out.storages_ = {Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file))};
   return out;
 }
 
@@ -271,12 +267,12 @@ const GgufTensor* GgufFile::find(std::string_view name) const {
 
 Tensor GgufFile::tensor(const GgufTensor& tensor) const {
   if (tensor.type->dtype)
-    return Tensor::over(storage_, tensor.begin, tensor.shape, *tensor.type->dtype);
+    return Tensor::over(storages_[tensor.part], tensor.begin, tensor.shape, *tensor.type->dtype);
   if (!tensor.type->quant)
-    fail(ErrorCode::kUnsupported, "{}: tensor '{}': type {} is not supported", subject_,
+    fail(ErrorCode::kUnsupported, "{}: tensor '{}': type {} is not supported", parts_[tensor.part],
          tensor.name, tensor.type->name);
   const std::int64_t rows = tensor.rows();
-  return Tensor::over(storage_, tensor.begin,
+  return Tensor::over(storages_[tensor.part], tensor.begin,
                       {rows, static_cast<std::int64_t>(tensor.bytes) / rows}, DType::u8);
 }
 

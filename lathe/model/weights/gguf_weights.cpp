@@ -29,6 +29,10 @@ Rows rows_of(const GgufTensor& tensor, char part, GgufWeights::Heads heads) {
   return {part == 'k' ? q : q + kv, kv};
 }
 
+bool is_turned(const GgufLink& link, const GgufTensor& tensor) {
+  return link.change == GgufChange::transpose && tensor.shape.rank() == 2;
+}
+
 /// w of a norm that is stored as 1 + w.
 Tensor without_one(const GgufFile& file, const GgufTensor& tensor) {
   std::vector<float> values = decoded({file.tensor(tensor), tensor.shape, tensor.type->quant});
@@ -71,15 +75,47 @@ std::int64_t GgufWeights::groups(const GgufLink& link) const {
              : heads_.query;
 }
 
-StoredTensor GgufWeights::get(const std::string& name) const {
+const GgufLink& GgufWeights::link(const std::string& name) const {
   const auto found = links_.find(name);
   if (found == links_.end())
     fail(ErrorCode::kNotFound, "{}: has no tensor for '{}'", file_.subject(), name);
-  const GgufLink& link = found->second;
+  return found->second;
+}
+
+StoredFacts GgufWeights::facts(const std::string& name) const {
+  const GgufLink& link = this->link(name);
+  const GgufTensor& tensor = *file_.find(link.gguf);
+  StoredFacts facts{.shape = tensor.shape,
+                    .dtype = tensor.type->dtype,
+                    .quant = tensor.type->quant,
+                    .type = std::string(tensor.type->name),
+                    .bytes = tensor.bytes};
+  const bool turned = is_turned(link, tensor);
+  if (turned) facts.shape = {tensor.shape[1], tensor.shape[0]};
+  if (tensor.type->readable() && (turned || link.change == GgufChange::plus_one)) {
+    facts.dtype = DType::f32;
+    facts.quant.reset();
+  }
+  facts.shape[0] = turned ? facts.shape[0] : rows_of(tensor, link.part, heads_).count;
+  if (link.part != 0)
+    facts.bytes = facts.bytes / static_cast<std::size_t>(tensor.shape[0]) *
+                  static_cast<std::size_t>(facts.shape[0]);
+  return facts;
+}
+
+StoredTensor GgufWeights::for_product(const std::string& name) const {
+  const GgufLink& link = this->link(name);
+  const GgufTensor& tensor = *file_.find(link.gguf);
+  if (!is_turned(link, tensor) || !tensor.type->quant) return get(name);
+  return {file_.tensor(tensor), tensor.shape, tensor.type->quant};
+}
+
+StoredTensor GgufWeights::get(const std::string& name) const {
+  const GgufLink& link = this->link(name);
   const GgufTensor& tensor = *file_.find(link.gguf);
   Tensor data = file_.tensor(tensor);  // checks the type
   if (link.change == GgufChange::plus_one) return {without_one(file_, tensor), tensor.shape, {}};
-  if (link.change == GgufChange::transpose && tensor.shape.rank() == 2) {
+  if (is_turned(link, tensor)) {
     data = transposed({data, tensor.shape, tensor.type->quant});
     return {data, data.shape(), {}};
   }
@@ -104,6 +140,10 @@ StoredTensor GgufWeights::get(const std::string& name) const {
   return {data, shape, tensor.type->quant};
 }
 
-std::string GgufWeights::file_of(const std::string&) const { return file_.subject(); }
+std::string GgufWeights::file_of(const std::string& name) const {
+  const auto found = links_.find(name);
+  const std::size_t part = found == links_.end() ? 0 : file_.find(found->second.gguf)->part;
+  return file_.parts()[part];
+}
 
 }  // namespace lathe::weights

@@ -22,13 +22,16 @@ class GgufWeights : public WeightSource {
 
   std::vector<std::string> names() const override { return names_; }
   bool contains(const std::string& name) const override { return links_.contains(name); }
-  /// The matrices of gpt2 are stored the other way round: quantised ones come as f32.
+  StoredFacts facts(const std::string& name) const override;
+  /// The matrices of gpt2 are stored the other way round: they come as f32.
   StoredTensor get(const std::string& name) const override;
+  StoredTensor for_product(const std::string& name) const override;
   std::string file_of(const std::string& name) const override;
 
   const GgufFile& file() const { return file_; }
 
  private:
+  const GgufLink& link(const std::string& name) const;
   std::int64_t groups(const GgufLink& link) const;
 
   GgufFile file_;

@@ -125,10 +125,16 @@ void HfWeights::open_shards(const std::string& folder, const std::string& index,
   }
 }
 
-StoredTensor HfWeights::get(const std::string& name) const {
+const SafetensorsFile& HfWeights::holder(const std::string& name) const {
   const auto found = place_.find(name);
   if (found == place_.end()) fail(ErrorCode::kNotFound, "{}: has no tensor '{}'", path_, name);
-  const Tensor tensor = opened_[found->second].tensor(name);
+  return opened_[found->second];
+}
+
+StoredFacts HfWeights::facts(const std::string& name) const { return holder(name).facts(name); }
+
+StoredTensor HfWeights::get(const std::string& name) const {
+  const Tensor tensor = holder(name).tensor(name);
   return {tensor, tensor.shape(), {}};
 }
 

@@ -19,10 +19,12 @@ class HfWeights : public WeightSource {
 
   std::vector<std::string> names() const override { return names_; }
   bool contains(const std::string& name) const override { return place_.contains(name); }
+  StoredFacts facts(const std::string& name) const override;
   StoredTensor get(const std::string& name) const override;
   std::string file_of(const std::string& name) const override;
 
  private:
+  const SafetensorsFile& holder(const std::string& name) const;
   void add(const std::string& path, SafetensorsFile file);
   void open_shards(const std::string& folder, const std::string& index, const FileSystem& files);
 

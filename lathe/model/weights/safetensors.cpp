@@ -195,10 +195,22 @@ void SafetensorsFile::take_order(std::vector<std::pair<std::size_t, std::string>
          data_begin + data_size - last);
 }
 
-Tensor SafetensorsFile::tensor(const std::string& name) const {
+const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) fail(ErrorCode::kNotFound, "{}: has no tensor '{}'", subject_, name);
-  const Entry& entry = found->second;
+  return found->second;
+}
+
+StoredFacts SafetensorsFile::facts(const std::string& name) const {
+  const Entry& e = entry(name);
+  return {.shape = e.shape,
+          .dtype = find_type(e.dtype)->dtype,
+          .type = e.dtype,
+          .bytes = e.end - e.begin};
+}
+
+Tensor SafetensorsFile::tensor(const std::string& name) const {
+  const Entry& entry = this->entry(name);
   const TypeName* type = find_type(entry.dtype);
   if (!type->dtype)
     fail(ErrorCode::kUnsupported, "{}: tensor '{}' has type {}, which is not computed with",

@@ -10,6 +10,7 @@
 
 #include "lathe/base/files.h"
 #include "lathe/engine/tensor/tensor.h"
+#include "lathe/model/weights/weight_source.h"
 
 namespace lathe::weights {
 
@@ -26,6 +27,8 @@ class SafetensorsFile {
   /// Names in file order.
   const std::vector<std::string>& names() const { return names_; }
   bool contains(const std::string& name) const { return tensors_.contains(name); }
+  /// Shape and type, also of types that tensor() refuses. Throws NotFound.
+  StoredFacts facts(const std::string& name) const;
   /// A view of the mapping, read-only. Throws NotFound, or Unsupported for i64 and other types that
   /// the engine does not compute with.
   Tensor tensor(const std::string& name) const;
@@ -38,6 +41,7 @@ class SafetensorsFile {
     std::size_t begin = 0, end = 0;  // bytes from the start of the file
   };
 
+  const Entry& entry(const std::string& name) const;
   void take_order(std::vector<std::pair<std::size_t, std::string>>& order, std::size_t data_begin,
                   std::size_t data_size);
 

@@ -1,0 +1,75 @@
+#include "lathe/life/recipes/open_model.h"
+
+#include <gtest/gtest.h>
+
+#include "lathe/base/memory_files.h"
+#include "lathe/life/recipes/convert.h"
+#include "lathe/model/hub/hf_config.h"
+#include "lathe/model/weights/hf_folder.h"
+
+namespace lathe::recipes {
+namespace {
+
+void write_model(FileSystem& files, const std::string& kind) {
+  model::ModelConfig c;
+  c.kind = kind;
+  c.vocab = 40;
+  c.context = 64;
+  c.layers = 2;
+  c.width = 64;
+  c.heads = 4;
+  c.hidden = 96;
+  if (kind == "gpt2") c.attention_bias = c.mlp_bias = true;
+  c.resolve();
+  const auto network = model::build(c, DType::f32);
+  model::initialise(*network, 3);
+  std::vector<weights::TensorSource> tensors;
+  for (const autograd::Parameter* p : network->parameters())
+    tensors.push_back({p->name(), DType::f32, p->shape(), [p] { return p->master(); }});
+  files.make_directories("hf");
+  write_hf_weights(files, "hf", tensors);
+  write_file_atomically(files, "hf/config.json",
+                        model::write_hf_config({.model = c, .dtype = "float32"}));
+}
+
+std::vector<float> logits(const FileSystem& files, const char* path, const OpenOptions& options) {
+  const OpenedModel m = open_model(path, options, files);
+  const auto batch = model::TokenBatch::plain({{1, 5, 39, 2, 2, 7}});
+  return m.model->logits(m.model->hidden(batch)).to_floats();
+}
+
+class OpenQuantised : public testing::TestWithParam<const char*> {};
+
+TEST_P(OpenQuantised, ExactMeansTheValuesThatTheBlocksStandFor) {
+  MemoryFiles files;
+  write_model(files, GetParam());
+  convert("hf", "q.gguf", {.type = "q8_0", .files = &files});
+  convert("q.gguf", "values", {.files = &files});  // the same values as f32
+  const auto whole = logits(files, "values", {});
+  const auto exact = logits(files, "q.gguf", {.exact = true});
+  const auto fast = logits(files, "q.gguf", {});
+  EXPECT_NE(fast, exact);  // activations as int8
+  ASSERT_EQ(exact.size(), whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(exact[i], whole[i], 1e-6);
+  EXPECT_EQ(logits(files, "values", {.exact = true}), whole);
+}
+
+/// Nothing is expanded: all matrices but those of positions are the blocks of the file.
+TEST_P(OpenQuantised, BlocksStayBlocks) {
+  MemoryFiles files;
+  write_model(files, GetParam());
+  convert("hf", "q.gguf", {.type = "q8_0", .files = &files});
+  const OpenedModel m = open_model("q.gguf", {}, files);
+  int blocks = 0;
+  for (const autograd::Parameter* p : m.model->parameters()) {
+    const bool expected = p->shape().rank() == 2 && p->name() != "transformer.wpe.weight";
+    EXPECT_EQ(p->quantised().has_value(), expected) << p->name();
+    blocks += expected ? 1 : 0;
+  }
+  EXPECT_GE(blocks, 9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, OpenQuantised, testing::Values("llama", "gpt2"));
+
+}  // namespace
+}  // namespace lathe::recipes
