@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "lathe/engine/kernels/cpu/matmul_plan.h"
+#include "lathe/engine/kernels/cpu/quant_direct.h"
 #include "lathe/engine/kernels/cpu/quant_tokens.h"
 #include "lathe/engine/kernels/cpu/quant_unpack.h"
 #include "lathe/engine/kernels/linear_quantised.h"
@@ -30,7 +31,7 @@ constexpr std::int64_t kFewTokens = 16;
 constexpr std::int64_t kTaskBytes = 256 * 1024;   // of weights, for few tokens
 constexpr std::int64_t kExactBytes = 256 * 1024;  // of a slab of f32
 constexpr std::int64_t kExactPanels = 12;
-constexpr std::int64_t kSmallProduct = 1 << 20;  // multiplies; below, one thread does all
+constexpr std::int64_t kSmallProduct = 1 << 18;  // multiplies, about 10 us: below, one thread
 
 /// The tile of a type for R tokens and P panels.
 using QuantTileFn = void (*)(const QuantTile&);
@@ -165,7 +166,7 @@ class QuantProduct {
     if (tokens_.tokens * tokens_.k * rows_ < kSmallProduct) return slabs * parts;
     if (parts > 1 || tokens_.tokens > kFewTokens) return 1;
     const std::int64_t bytes = std::max<std::int64_t>(1, slab_panels_ * 16 * row_bytes_);
-    return std::clamp<std::int64_t>(slabs / (4 * thread_count()), 1,
+    return std::clamp<std::int64_t>(slabs / (8 * thread_count()), 1,
                                     std::max<std::int64_t>(1, kTaskBytes / bytes));
   }
 
@@ -175,30 +176,55 @@ class QuantProduct {
     return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, tokens_.tokens / 64));
   }
 
-  /// Panel p of the weights into place `to` of the buffers; the next one is fetched if it comes
+  /// Rows of panel p, filled up with zeros to sixteen; the next one is fetched ahead if it comes
   /// before `last`.
-  void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
-    Unpacking u;
+  Unpacking rows_of_panel(std::int64_t p, std::int64_t last, const Buffers& b) const {
+    Unpacking u{};
     u.rows = args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
     u.stride = row_bytes_;
     u.blocks = row_bytes_ / block_bytes(kType);
-    u.q = b.q + to * panel_q();
-    u.scale = b.scale + to * panel_scale();
-    u.minimum = b.minimum + to * panel_scale();
     u.next = p + 1 < last && (p + 2) * 16 <= rows_ ? u.rows + 16 * row_bytes_ : nullptr;
-    if (const std::int64_t left = rows_ - p * 16; left < 16) {  // rows of zeros make it sixteen
+    if (const std::int64_t left = rows_ - p * 16; left < 16) {
       std::memcpy(b.rows, u.rows, static_cast<std::size_t>(left * row_bytes_));
       std::memset(b.rows + left * row_bytes_, 0,
                   static_cast<std::size_t>((16 - left) * row_bytes_));
       u.rows = b.rows;
     }
+    return u;
+  }
+
+  /// Panel p of the weights into place `to` of the buffers.
+  void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
+    Unpacking u = rows_of_panel(p, last, b);
+    u.q = b.q + to * panel_q();
+    u.scale = b.scale + to * panel_scale();
+    u.minimum = b.minimum + to * panel_scale();
     unpack<kType>(u);
+  }
+
+  /// The outputs of panels [first, first + panels) for the only token.
+  void run_direct(std::int64_t first, std::int64_t panels, std::int64_t last,
+                  const Buffers& b) const {
+    if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
+    QuantTile t{};
+    t.y_row = rows_;
+    t.y_bf16 = args_.y.dtype == DType::bf16;
+    for (std::int64_t p = 0; p < panels; ++p) {
+      const Unpacking u = rows_of_panel(first + p, last, b);
+      const F32x16 sums[1][1] = {{multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0))}};
+      t.bias = args_.bias.empty() ? nullptr : b.bias + p * 16;
+      t.y = output(0, (first + p) * 16);
+      t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - (first + p) * 16));
+      store_tile<1, 1>(t, sums);
+    }
   }
 
   void run_slab(std::int64_t first, std::int64_t last, const Range& tokens) const {
     const Buffers b = buffers();
     const std::int64_t panels = std::min(slab_panels_, panels_ - first);
     if (args_.exact) return run_exact(first, panels, last, b);
+    if constexpr (reads_directly(kType))
+      if (tokens_.tokens == 1) return run_direct(first, panels, last, b);
     for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, last, p, b);
     if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
     const std::int64_t rows =

@@ -1,0 +1,217 @@
+// One token times sixteen rows of quantised weights, the rows read where they lie: each is
+// multiplied along k and its products are added across the lanes. Taking rows apart into a panel
+// (quant_unpack.h) pays only when several tokens share it. AVX512-VNNI only; the same bits as the
+// panels, since sums of a group are exact and the chain over groups is the same.
+#pragma once
+
+#include "lathe/engine/kernels/cpu/quant_tile.h"
+#include "lathe/engine/kernels/cpu/quant_unpack.h"
+
+namespace lathe::kernels::LATHE_ISA {
+
+#if defined(__AVX512VNNI__) && !defined(LATHE_SIMDE)
+
+/// Types whose rows are read directly.
+constexpr bool reads_directly(QuantType type) {
+  return type != QuantType::q2_k && type != QuantType::q3_k && type != QuantType::mxfp4 &&
+         type != QuantType::iq4_nl;
+}
+
+/// Pair i of the sixteen rows: 0 and 4, 1 and 5, .., 8 and 12, ..: so that adding up leaves the
+/// rows in order.
+constexpr int first_of_pair(int i) { return i < 4 ? i : i + 4; }
+
+/// 32 bytes at `offset` of both rows of a pair.
+inline __m512i load_pair(const Rows16& rows, int i, int offset) {
+  const auto at = [&](int row) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.at(row) + offset));
+  };
+  const __m512i first = _mm512_castsi256_si512(at(first_of_pair(i)));
+  return _mm512_inserti64x4(first, at(first_of_pair(i) + 4), 1);
+}
+
+/// 16 bytes at `offset` of both rows, each twice.
+inline __m512i load_pair_twice(const Rows16& rows, int i, int offset) {
+  const auto at = [&](int row) {
+    return _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.at(row) + offset)));
+  };
+  const __m512i first = _mm512_castsi256_si512(at(first_of_pair(i)));
+  return _mm512_inserti64x4(first, at(first_of_pair(i) + 4), 1);
+}
+
+inline __m512i all_bytes(int x) { return _mm512_set1_epi8(static_cast<char>(x)); }
+
+/// Sums of four products each: lanes 0..3 and 4..7 belong to the halves of k of the pair's first
+/// row.
+struct PairSums {
+  __m512i at[8];
+};
+
+/// The sums of sixteen rows over the first and the second half of 32 k.
+struct HalfSums {
+  I32x16 low, high;
+};
+
+inline __m512i add_neighbours_32(__m512i a, __m512i b) {
+  return _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+}
+inline __m512i add_neighbours_64(__m512i a, __m512i b) {
+  return _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+}
+
+inline HalfSums add_across(const PairSums& s) {
+  const __m512i a =
+      add_neighbours_64(add_neighbours_32(s.at[0], s.at[1]), add_neighbours_32(s.at[2], s.at[3]));
+  const __m512i b =
+      add_neighbours_64(add_neighbours_32(s.at[4], s.at[5]), add_neighbours_32(s.at[6], s.at[7]));
+  return {{_mm512_shuffle_i32x4(a, b, 0x88)}, {_mm512_shuffle_i32x4(a, b, 0xDD)}};
+}
+
+/// 32 k of the token, twice.
+inline __m512i token_pair(const std::int8_t* x) {
+  return _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
+}
+
+/// The token and the sums of sixteen rows so far.
+struct DirectSums {
+  const Tokens& x;
+  F32x16 sums = zero();
+
+  /// Group g has the sums s, without what the offset owes.
+  template <typename Kind>
+  void add(std::int64_t g, I32x16 s, F32x16 scale, F32x16 minimum) {
+    if constexpr (!Kind::minimum) s = s + splat_i32(x.start[g]);
+    const float token = x.scale[g * Kind::group / 32];
+    sums = fma(scale * splat(token), to_float(s), sums);
+    if constexpr (Kind::minimum) sums = fma(minimum, splat(x.total[g]), sums);
+  }
+};
+
+/// Products of stored bytes of all pairs; bytes_of(i) gives those of pair i.
+template <typename BytesOf>
+inline HalfSums multiply_rows(const std::int8_t* x, const BytesOf& bytes_of) {
+  const __m512i token = token_pair(x);
+  PairSums s;
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+    s.at[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), bytes_of(i), token);
+  return add_across(s);
+}
+
+/// The bytes of a block of 32 of pair i, stored as quant_unpack.h stores them.
+template <QuantType kType>
+inline __m512i block_of_pair(const Rows16& rows, int i) {
+  using Layout = Layout32<kType>;
+  if constexpr (kType == QuantType::q8_0) {
+    return _mm512_xor_si512(load_pair(rows, i, 2), all_bytes(128));
+  } else {
+    const __m512i shift = _mm512_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4, 0, 0, 0, 0, 4, 4, 4, 4);
+    __m512i q = _mm512_srlv_epi32(load_pair_twice(rows, i, Layout::low), shift);
+    q = _mm512_and_si512(q, all_bytes(15));
+    if constexpr (Layout::fifth) {  // a bit for each of the 32 k
+      const auto bits = [&](int row) {
+        std::uint32_t word;
+        std::memcpy(&word, rows.at(row) + Layout::high, 4);
+        return static_cast<std::uint64_t>(word);
+      };
+      const __mmask64 fifth = bits(first_of_pair(i)) | bits(first_of_pair(i) + 4) << 32;
+      q = _mm512_or_si512(q, _mm512_maskz_mov_epi8(fifth, all_bytes(16)));
+    }
+    return q;
+  }
+}
+
+template <QuantType kType, typename Kind>
+inline void add_blocks_32(const Unpacking& u, DirectSums& to) {
+  Rows16 rows(u.rows, u.stride);
+  for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
+    u.fetch_ahead(b, block_bytes(kType));
+    const HalfSums s =
+        multiply_rows(to.x.q + b * 32, [&](int i) { return block_of_pair<kType>(rows, i); });
+    F32x16 minimum{};
+    if constexpr (Kind::minimum) minimum = gather_f16(rows, 2);
+    to.add<Kind>(b, s.low + s.high, gather_f16(rows, 0), minimum);
+  }
+}
+
+/// Q4_K and Q5_K.
+template <QuantType kType, typename Kind>
+inline void add_blocks_k4(const Unpacking& u, DirectSums& to) {
+  constexpr bool kFifth = kType == QuantType::q5_k;
+  constexpr int kLow = kFifth ? 48 : 16;
+  alignas(64) float scale[8 * 16], minimum[8 * 16];
+  Rows16 rows(u.rows, u.stride);
+  for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
+    u.fetch_ahead(b, block_bytes(kType));
+    unpack_scales_k(gather_words(rows, 0), scale, minimum);
+    for (int group = 0; group < 8; ++group) {
+      const auto nibbles = [&](int i) {
+        const __m512i both = load_pair(rows, i, kLow + group / 2 * 32);
+        __m512i q = _mm512_and_si512(_mm512_srl_epi32(both, _mm_cvtsi32_si128(group % 2 * 4)),
+                                     all_bytes(15));
+        if constexpr (kFifth) {
+          const __m512i fifth = _mm512_srl_epi32(load_pair(rows, i, 16), _mm_cvtsi32_si128(group));
+          q = _mm512_or_si512(q, _mm512_slli_epi32(_mm512_and_si512(fifth, all_bytes(1)), 4));
+        }
+        return q;
+      };
+      const HalfSums s = multiply_rows(to.x.q + b * 256 + group * 32, nibbles);
+      to.add<Kind>(b * 8 + group, s.low + s.high, load(scale + group * 16),
+                   load(minimum + group * 16));
+    }
+  }
+}
+
+template <typename Kind>
+inline void add_blocks_q6_k(const Unpacking& u, DirectSums& to) {
+  alignas(64) float scale[16 * 16];
+  Rows16 rows(u.rows, u.stride);
+  for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(210)) {
+    u.fetch_ahead(b, 210);
+    unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), scale);
+    for (int part = 0; part < 8; ++part) {  // 32 k
+      const int half = part / 4, quarter = part % 4;
+      const __m128i low_shift = _mm_cvtsi32_si128(quarter / 2 * 4);
+      const __m128i high_shift = _mm_cvtsi32_si128(quarter * 2);
+      const auto sixes = [&](int i) {
+        const __m512i low = load_pair(rows, i, 64 * half + quarter % 2 * 32);
+        const __m512i high = load_pair(rows, i, 128 + 32 * half);
+        const __m512i four = _mm512_and_si512(_mm512_srl_epi32(low, low_shift), all_bytes(15));
+        const __m512i two = _mm512_and_si512(_mm512_srl_epi32(high, high_shift), all_bytes(3));
+        return _mm512_or_si512(four, _mm512_slli_epi32(two, 4));
+      };
+      const HalfSums s = multiply_rows(to.x.q + b * 256 + part * 32, sixes);
+      const std::int64_t g = b * 16 + part * 2;
+      to.add<Kind>(g, s.low, load(scale + part * 32), zero());
+      to.add<Kind>(g + 1, s.high, load(scale + part * 32 + 16), zero());
+    }
+  }
+}
+
+/// The products of one token with sixteen rows (u.q, u.scale, u.minimum are not used).
+template <QuantType kType, typename Kind>
+inline F32x16 multiply_directly(const Unpacking& u, const Tokens& x) {
+  DirectSums to{x};
+  if constexpr (kType == QuantType::q6_k) {
+    add_blocks_q6_k<Kind>(u, to);
+  } else if constexpr (kType == QuantType::q4_k || kType == QuantType::q5_k) {
+    add_blocks_k4<kType, Kind>(u, to);
+  } else {
+    add_blocks_32<kType, Kind>(u, to);
+  }
+  return to.sums;
+}
+
+#else
+
+constexpr bool reads_directly(QuantType) { return false; }
+
+template <QuantType kType, typename Kind>
+inline F32x16 multiply_directly(const Unpacking&, const Tokens&) {
+  return zero();
+}
+
+#endif
+
+}  // namespace lathe::kernels::LATHE_ISA
