@@ -250,6 +250,10 @@ void write_gguf_config(const ModelConfig& c, GgufMetadata& m) {
   const auto f32 = [&](const char* key, double value) {
     m.set(p + key, static_cast<float>(value));
   };
+  if (c.kind != "gpt2" && c.rotated() % 2 != 0)
+    fail(ErrorCode::kUnsupported,
+         "GGUF: an odd number of elements of a head that turn ({} of {}) cannot be said",
+         c.rotated(), c.head_size);
   m.set("general.architecture", facts.architecture);
   u32("block_count", c.layers);
   u32("context_length", c.context);

@@ -99,12 +99,13 @@ void check_scaling(const char* key, const RopeScaling& s, std::int64_t rotated) 
       fail(ErrorCode::kInvalidArgument, "model.{}.factor: expected 1 or more, got {}", key,
            s.factor);
   } else {
+    const std::int64_t pairs = (rotated + 1) / 2;
     for (const auto* list : {&s.short_factor, &s.long_factor})
-      if (static_cast<std::int64_t>(list->size()) != rotated / 2)
+      if (static_cast<std::int64_t>(list->size()) != pairs)
         fail(
             ErrorCode::kInvalidArgument,
             "model.{}: longrope needs {} short and {} long factors, one for each frequency, got {}",
-            key, rotated / 2, rotated / 2, list->size());
+            key, pairs, pairs, list->size());
   }
   if (s.kind == "llama3" && s.high_frequency_factor <= s.low_frequency_factor)
     fail(ErrorCode::kInvalidArgument,
@@ -159,10 +160,10 @@ void ModelConfig::resolve() {
   check_layers("window_layers", window_layers, layers);
   check_scaling("rope_scaling", rope_scaling, rotated());
   check_scaling("rope_local_scaling", rope_local_scaling, rotated());
-  if (kind != "gpt2" && (rotated() % 2 != 0 || rotated() == 0))
+  if (kind != "gpt2" && (rotated() + rotated() % 2 > head_size || rotated() == 0))
     fail(ErrorCode::kInvalidArgument,
-         "model.head_size: rotary positions turn pairs, expected an even size, got {}{}", rotated(),
-         rope_fraction == 1 ? "" : " after model.rope_fraction");
+         "model.head_size: rotary positions turn pairs: {} elements do not fit a head of {}",
+         rotated(), head_size);
 }
 
 TokenBatch TokenBatch::from(std::int64_t rows, std::int64_t width, const std::int32_t* ids,

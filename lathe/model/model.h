@@ -73,7 +73,7 @@ struct ModelConfig {
   /// Facts of layer i, after resolve().
   bool turns(std::int64_t layer) const;              // has rotary positions
   std::int64_t window_of(std::int64_t layer) const;  // 0: sees all keys
-  std::int64_t rotated() const;                      // elements of a head that turn, even
+  std::int64_t rotated() const;                      // elements that turn; odd: and the next one
 };
 
 /// Host ids as tensors. document_start holds, for each token, the index in its row of the first

@@ -72,7 +72,7 @@ std::vector<float> rope_frequencies(const RopeSpec& spec, std::int64_t length) {
   const RopeScaling& s = spec.scaling;
   const double theta = s.kind == "dynamic" ? dynamic_theta(spec, length) : spec.theta;
   std::vector<float> inverse;
-  for (std::int64_t i = 0; i < spec.rotated / 2; ++i)
+  for (std::int64_t i = 0; i < spec.pairs(); ++i)
     inverse.push_back(1.0f / power(theta, i, spec.rotated));
   if (s.kind == "linear") {
     for (float& inv : inverse) inv /= static_cast<float>(s.factor);
@@ -82,7 +82,7 @@ std::vector<float> rope_frequencies(const RopeSpec& spec, std::int64_t length) {
     stretch_llama3(s, inverse);
   } else if (s.kind == "longrope") {
     const auto& divisors = length > s.original_context ? s.long_factor : s.short_factor;
-    for (std::int64_t i = 0; i < spec.rotated / 2; ++i) {
+    for (std::int64_t i = 0; i < spec.pairs(); ++i) {
       const auto divisor = static_cast<float>(divisors[static_cast<std::size_t>(i)]);
       inverse[static_cast<std::size_t>(i)] = 1.0f / (divisor * power(theta, i, spec.rotated));
     }
@@ -119,7 +119,7 @@ const ops::RopeTable& Rope::upto(std::int64_t length, Device device) {
   made_for_ = scaled_length(length);
   std::int64_t rows = 64;
   while (rows < length) rows *= 2;
-  const std::int64_t half = spec_.rotated / 2;
+  const std::int64_t half = spec_.pairs();
   table_.cos = Tensor::empty({rows, half}, DType::f32, device);
   table_.sin = Tensor::empty({rows, half}, DType::f32, device);
   if (device == Device::meta) return table_;

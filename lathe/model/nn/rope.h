@@ -11,14 +11,16 @@ namespace lathe::nn {
 
 /// What the frequencies of some layers follow from.
 struct RopeSpec {
-  std::int64_t rotated = 0;  // elements of a head that turn
+  std::int64_t rotated = 0;  // elements of a head that turn; an odd one takes the next along
   double theta = 10000;
   model::RopeScaling scaling;
   std::int64_t context = 0;  // positions the model is made for
+
+  std::int64_t pairs() const { return (rotated + 1) / 2; }
 };
 
 /// Radians a position, for a text of `length` tokens (which matters to dynamic and longrope only);
-/// [rotated / 2]. With inv_i = theta^(-2i / rotated), L the original context and f the factor:
+/// [pairs]. With inv_i = theta^(-2i / rotated), L the original context and f the factor:
 /// - linear: inv_i / f. Source: Chen et al. 2023, arXiv 2306.15595.
 /// - dynamic: theta times (f n / L - (f - 1))^(r / (r - 2)), n = max(length, L), where L is the
 ///   context of the model.
@@ -41,7 +43,7 @@ class Rope {
   explicit Rope(RopeSpec spec) : spec_(std::move(spec)) {}
 
   /// A table of at least `length` rows for a text of that length. Shapes: cos, sin
-  /// f32 [P, rotated/2]. The angle is formed in f32, its cosine in f64. Source: Su et al. 2021,
+  /// f32 [P, pairs]. The angle is formed in f32, its cosine in f64. Source: Su et al. 2021,
   /// equation 15.
   const ops::RopeTable& upto(std::int64_t length, Device device);
 

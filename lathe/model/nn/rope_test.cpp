@@ -85,6 +85,13 @@ TEST(Rope, LongropeChangesAtTheOriginalContext) {
   EXPECT_EQ(rope.upto(10, Device::cpu).sin.data<float>()[7], before);
 }
 
+TEST(Rope, AnOddPartTakesTheNextElementAlong) {
+  const RopeSpec spec{5, 1e4, {}, 2048};
+  const auto f = rope_frequencies(spec, 1);
+  ASSERT_EQ(f.size(), 3u);
+  EXPECT_FLOAT_EQ(f[2], std::pow(1e4f, -4.0f / 5));
+}
+
 TEST(Rope, LinearDivides) {
   RopeSpec spec{4, 1e4, {}, 2048};
   spec.scaling = {.kind = "linear", .factor = 8};
