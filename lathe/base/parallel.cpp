@@ -5,7 +5,8 @@
 //    as a member. The caller closes the job when no chunk is left, then waits for its members.
 // 3. So nobody waits for a worker that the system has not woken yet: where another process holds
 //    its core, the caller does the work alone instead of standing still for milliseconds.
-// 4. Workers and callers spin for a bounded time, then sleep on a futex.
+// 4. Where workers are put off inside chunks again and again, jobs run in the caller (StallGuard).
+// 5. Workers and callers spin for a bounded time, then sleep on a futex.
 #include "lathe/base/parallel.h"
 
 #include <immintrin.h>
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -20,6 +22,7 @@
 #include <vector>
 
 #include "lathe/base/error.h"
+#include "lathe/base/stall_guard.h"
 
 namespace lathe {
 namespace {
@@ -68,10 +71,12 @@ class Pool {
 
   void run(std::int64_t n, std::int64_t grain, detail::ChunkFn fn, void* context) noexcept {
     const std::int64_t chunks = (n + grain - 1) / grain;
-    if (chunks <= 1 || workers_.empty() || inside_job || !busy_.try_lock()) {
-      for (std::int64_t begin = 0; begin < n; begin += grain)
-        fn(context, begin, std::min(n, begin + grain));
-      return;
+    if (chunks <= 1 || workers_.empty() || inside_job || !busy_.try_lock())
+      return run_alone(n, grain, fn, context);
+    const StallGuard::Time begin = std::chrono::steady_clock::now();
+    if (guard_.alone(begin)) {
+      busy_.unlock();
+      return run_alone(n, grain, fn, context);
     }
     n_ = n, grain_ = grain, fn_ = fn, context_ = context;
     next_.store(0, std::memory_order_relaxed);
@@ -79,11 +84,17 @@ class Pool {
     state_.notify_all();
     work();
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-    wait_for_members();
+    wait_for_members(begin);
     busy_.unlock();
   }
 
  private:
+  static void run_alone(std::int64_t n, std::int64_t grain, detail::ChunkFn fn,
+                        void* context) noexcept {
+    for (std::int64_t begin = 0; begin < n; begin += grain)
+      fn(context, begin, std::min(n, begin + grain));
+  }
+
   // The state of the pool: how many workers are in the job, whether it takes more, and its number,
   // which wraps: a worker that slept for 2^22 jobs may miss one, which costs time only.
   static constexpr std::uint32_t kMembers = (1U << 9) - 1, kOpen = 1U << 9, kJob = 1U << 10;
@@ -113,16 +124,20 @@ class Pool {
     workers_.clear();
   }
 
-  void wait_for_members() noexcept {
-    for (int spin = 0;; ++spin) {
-      const std::uint32_t ended = ended_.load(std::memory_order_acquire);
-      if ((state_.load(std::memory_order_acquire) & kMembers) == 0) return;
-      if (spin < kSpins) {
-        _mm_pause();
-      } else {
-        ended_.wait(ended, std::memory_order_acquire);
-      }
+  bool has_members() const { return (state_.load(std::memory_order_acquire) & kMembers) != 0; }
+
+  void wait_for_members(StallGuard::Time begin) noexcept {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (!has_members()) return;
+      _mm_pause();
     }
+    const StallGuard::Time worked = std::chrono::steady_clock::now();
+    while (true) {
+      const std::uint32_t ended = ended_.load(std::memory_order_acquire);
+      if (!has_members()) break;
+      ended_.wait(ended, std::memory_order_acquire);
+    }
+    guard_.job(begin, worked, std::chrono::steady_clock::now());
   }
 
   void loop(std::uint32_t seen) {
@@ -166,6 +181,7 @@ class Pool {
   std::atomic<std::uint32_t> state_{0};
   std::atomic<std::uint32_t> ended_{0};  // jobs whose last member left after they were closed
   std::atomic<std::int64_t> next_{0};
+  StallGuard guard_;
   std::int64_t n_ = 0, grain_ = 1;
   detail::ChunkFn fn_ = nullptr;
   void* context_ = nullptr;
