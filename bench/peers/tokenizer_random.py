@@ -27,6 +27,8 @@ TEKKEN = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{UPPER
           r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 O200K = TEKKEN.replace(f"{LOWER}+|", f"{LOWER}+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|").replace(
     f"{LOWER}*|", f"{LOWER}*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|").replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+NO_HAN_UPPER, NO_HAN_LOWER = UPPER[:-1] + r"&&[^\p{Han}]]", LOWER[:-1] + r"&&[^\p{Han}]]"
+KIMI = r"[\p{Han}]+|" + O200K.replace(UPPER, NO_HAN_UPPER).replace(LOWER, NO_HAN_LOWER).replace(r"[\r\n/]*", r"[\r\n]*")
 ALPHABETS = [
     "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789", " \t\n\r\u00a0\u2003\u3000\u0085\u2028",
     "'\".,;:!?()[]{}<>/\\|@#$%&*-_=+~`", "éèüñçøåÉÈÜÑßœæ", "абвгдежзиклмнопрстуАБВГД", "αβγδεζηθικλμ", "你好世界的是不我有他这中大来上",
@@ -161,6 +163,9 @@ def tokenizers_of_every_kind():
         "deepseek": lambda: byte_level([split(r"\p{N}{1,3}"), split("[一-龥\u3040-ゟ゠-ヿ]+"), split(
             r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
             r"|\s*[\r\n]+|\s+(?!\S)|\s+")]),
+        "kimi": lambda: byte_level([split(KIMI)]),
+        "tiny_aya": lambda: byte_level([split(r"\d{1,3}(?=(?:\d{3})*\b)"), split(O200K)]),
+        "borders": lambda: byte_level([split(r"\b[\w&&[^\d_]]+\b|\B[^\W\s]\B|[[a-f]\h]+|\w\b|(?i:\bS)|\W\B")]),
         "behaviors": lambda: byte_level([split(r"\d", "merged_with_previous"), split("[a-c]", "merged_with_next"),
                                          split(r"\p{L}", "contiguous"), split(" ", "removed")]),
         "punctuation": lambda: byte_level([p.Punctuation("contiguous"), p.Digits(False)]),

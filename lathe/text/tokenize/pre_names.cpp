@@ -44,6 +44,13 @@ constexpr const char* kYoutuWords =
     "[^\\r\\n\\p{L}\\p{N}]?" LATHE_UPPER "*" LATHE_LOWER "+" LATHE_CONTRACTION
     "?|[^\\r\\n\\p{L}\\p{N}]?" LATHE_UPPER "+" LATHE_LOWER "*" LATHE_CONTRACTION
     "?|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" LATHE_SPACES;
+/// Like o200k, with Chinese characters as words of their own.
+constexpr const char* kKimi =
+    "[\\p{Han}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]*"
+    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]+" LATHE_CONTRACTION
+    "?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]+"
+    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]*" LATHE_CONTRACTION
+    "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" LATHE_SPACES;
 constexpr const char* kWestAsianMarks = " ?[^(\\s|.,!?…。，、।۔،)]+";
 /// Letters of alphabets with upper and lower case, as DeepSeek's first tokenizer lists them.
 constexpr const char* kCasedWords =
@@ -100,6 +107,8 @@ const std::vector<Entry>& entries() {
         "mellum2"},
        {kDigits, gpt2}},
       {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, {o200k}},
+      {{"kimi-k2"}, {kKimi}},
+      {{"tiny_aya", "cohere2moe"}, {"\\d{1,3}(?=(?:\\d{3})*\\b)", o200k}},
       {{"tekken"}, {kTekken}, true, true},
       {{"qwen35"}, {kQwen35}},
       {{"deepseek-llm"},

@@ -3,101 +3,66 @@
 #include <fmt/core.h>
 
 #include <cctype>
+#include <charconv>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "lathe/base/error.h"
-#include "lathe/text/tokenize/unicode.h"
+#include "lathe/text/tokenize/code_ranges.h"
 
 namespace lathe::tokenize {
 namespace {
 
 constexpr std::size_t kLongestPattern = 64 * 1024;
-
-template <typename Has>
-std::vector<CodeRange> ranges_where(const Has& has) {
-  std::vector<CodeRange> ranges;
-  for (CodePoint c = 0; c < 0x110000; ++c) {
-    if (c == 0xD800) c = 0xE000;  // no character, and PCRE2 refuses it
-    if (!has(c)) continue;
-    if (!ranges.empty() && ranges.back().last + 1 == c) {
-      ranges.back().last = c;
-    } else {
-      ranges.push_back({c, c});
-    }
-  }
-  return ranges;
-}
-
-/// Ranges of a property ("L", "Lu", "Han"); "s" and "d" stand for \s and \d. Nothing if unknown.
-std::optional<std::vector<CodeRange>> property_ranges(std::string_view name) {
-  if (name == "s") return ranges_where([](CodePoint c) { return (char_class(c) & kSpace) != 0; });
-  if (name == "d") name = "Nd";
-  for (const Script& script : tables::kScripts)
-    if (script.name == name)
-      return std::vector<CodeRange>(script.ranges.begin(), script.ranges.end());
-  bool known[tables::kCategories] = {};
-  bool any = false;
-  for (int i = 0; i < tables::kCategories; ++i) {
-    const std::string_view category = tables::kCategoryNames[i];
-    known[i] = name == category || (name.size() == 1 && category[0] == name[0]);
-    any |= known[i];
-  }
-  if (!any) return std::nullopt;
-  return ranges_where([&](CodePoint c) { return known[category(c)]; });
-}
-
-std::vector<CodeRange> complement(const std::vector<CodeRange>& ranges) {
-  std::vector<CodeRange> out;
-  CodePoint next = 0;
-  const auto add = [&](CodePoint first, CodePoint last) {
-    if (first < 0xD800 && last > 0xDFFF) {
-      out.push_back({first, 0xD7FF});
-      out.push_back({0xE000, last});
-    } else if (first <= last) {
-      out.push_back({first, last});
-    }
-  };
-  for (const CodeRange range : ranges) {
-    if (range.first > next) add(next, range.first - 1);
-    next = range.last + 1;
-  }
-  if (next < 0x110000) add(next, 0x10FFFF);
-  return out;
-}
+constexpr int kMostClasses = 1000;  // PCRE2 takes about a hundred
+constexpr int kDeepestSet = 16;
 
 class Rewriter {
  public:
   explicit Rewriter(std::string_view pattern) : in_(pattern) {}
 
   std::string run() {
-    while (p_ < in_.size()) {
-      switch (in_[p_]) {
-        case '\\':
-          escape(false);
-          break;
-        case '[':
-          set();
-          break;
-        case '(':
-          group();
-          break;
-        case '{':
-          if (next_is("{,")) unsupported("{,");
-          copy(1);
-          break;
-        case '}':
-          if (next_is("}+")) unsupported("}+");  // possessive, or a repeated repetition
-          copy(1);
-          break;
-        default:
-          copy(1);
-      }
+    // To Oniguruma a flag holds to the end of its group, alternatives included; to PCRE2 as well,
+    // but between the same bars. At the very start both mean the whole pattern.
+    const bool folds = next_is("(?i)");
+    if (folds) {
+      out_ = "(?i:";
+      p_ = 4;
+      folds_all_ = true;
     }
-    return std::move(out_);
+    while (p_ < in_.size()) step();
+    if (folds) out_ += ')';
+    if (!has_borders_) return std::move(out_);
+    return "(?(DEFINE)(?<word>[" + spelled(word_ranges(false)) + "]))" + out_;
   }
 
  private:
+  void step() {
+    switch (in_[p_]) {
+      case '\\':
+        return escape(false);
+      case '[':
+        return set();
+      case '(':
+        return group();
+      case ')':
+        if (folds_.empty())
+          fail(ErrorCode::kInvalidArgument, "pattern '{}': ) at byte {} closes nothing", in_, p_);
+        folds_.pop_back();
+        return copy(1);
+      case '{':
+        if (next_is("{,")) unsupported("{,");
+        return copy(1);
+      case '}':
+        if (next_is("}+")) unsupported("}+");  // possessive, or a repeated repetition
+        return copy(1);
+      default:
+        return copy(1);
+    }
+  }
+
   [[noreturn]] void unsupported(std::string_view what) const {
     fail(ErrorCode::kUnsupported,
          "pattern '{}': '{}' at byte {} is read differently by different libraries, or not at all",
@@ -112,29 +77,44 @@ class Rewriter {
     p_ += n;
   }
   bool next_is(std::string_view text) const { return in_.substr(p_, text.size()) == text; }
+  bool folds() const { return folds_.empty() ? folds_all_ : folds_.back(); }
 
   void group() {
     if (!next_is("(?")) {
-      copy(1);
-      return;
+      folds_.push_back(folds());
+      return copy(1);
     }
     for (const std::string_view head : {"(?:", "(?i:", "(?=", "(?!", "(?<=", "(?<!", "(?>"}) {
       if (!next_is(head)) continue;
-      copy(head.size());
-      return;
+      folds_.push_back(folds() || head == "(?i:");
+      return copy(head.size());
     }
     unsupported(in_.substr(p_, 4));
   }
 
+  /// Whether the set that begins here has neither sets inside nor intersections.
+  bool is_plain_set() const {
+    for (std::size_t i = p_ + 1; i < in_.size() && in_[i] != ']'; ++i) {
+      if (in_[i] == '[' || in_.substr(i, 2) == "&&") return false;
+      if (in_[i] == '\\') ++i;
+    }
+    return true;
+  }
+
   void set() {
+    if (!is_plain_set()) {
+      // What folding does to a part of an intersection, nobody says.
+      if (folds()) unsupported("&& or [ inside [] under (?i:");
+      const CodeRanges ranges = read_set(0);
+      out_ += ranges.empty() ? "[^\\x{0}-\\x{10ffff}]" : '[' + spelled(ranges) + ']';
+      return;
+    }
     copy(1);
     if (next_is("^")) copy(1);
     if (next_is("]")) unsupported("[]");
     while (true) {
       if (p_ >= in_.size()) cut_off("[");
       if (next_is("]")) break;
-      if (next_is("[")) unsupported("[ inside []");
-      if (next_is("&&")) unsupported("&&");
       if (next_is("\\")) {
         escape(true);
       } else {
@@ -144,36 +124,158 @@ class Rewriter {
     copy(1);
   }
 
-  void escape(bool in_set) {
+  /// A set with its parts computed: unions bind tighter than &&, and ^ takes back everything.
+  CodeRanges read_set(int depth) {
+    if (depth > kDeepestSet) unsupported("[ inside [ inside [");
+    ++p_;
+    const bool negated = next_is("^");
+    if (negated) ++p_;
+    std::optional<CodeRanges> both;
+    CodeRanges part;
+    bool empty = true;  // nothing in this part so far
+    while (true) {
+      if (p_ >= in_.size()) cut_off("[");
+      const bool ends = next_is("]"), meets = next_is("&&");
+      if (!ends && !meets) {
+        read_member(part, empty, depth);
+        empty = false;
+        continue;
+      }
+      if (empty) unsupported(ends ? "[] or && without a right side" : "&& without a left side");
+      part = normalised(std::move(part));
+      both = both ? intersection(*both, part) : std::move(part);
+      part.clear();
+      empty = true;
+      p_ += ends ? 1 : 2;
+      if (ends) break;
+    }
+    return negated ? complement(*both) : *both;
+  }
+
+  /// A set in a set, a class, a character or a range of them.
+  void read_member(CodeRanges& part, bool first, int depth) {
+    if (next_is("[:")) unsupported("[:");
+    std::optional<CodeRanges> ranges;
+    if (next_is("[")) {
+      ranges = read_set(depth + 1);
+    } else if (next_is("\\")) {
+      ranges = class_escape(true);
+    } else if (next_is("-") && !first && p_ + 1 < in_.size() && in_[p_ + 1] != ']') {
+      unsupported("- between two ranges");
+    }
+    if (ranges) {
+      if (next_is("-") && p_ + 1 < in_.size() && in_[p_ + 1] != ']') unsupported("- after a class");
+      part.insert(part.end(), ranges->begin(), ranges->end());
+      return;
+    }
+    const CodePoint from = read_char();
+    CodePoint to = from;
+    if (next_is("-") && p_ + 1 < in_.size() && in_[p_ + 1] != ']') {
+      ++p_;
+      if (next_is("[") || next_is("&&") || (next_is("\\") && is_class(in_.substr(p_, 2))))
+        unsupported("- before a class");
+      to = read_char();
+    }
+    if (to < from) fail(ErrorCode::kInvalidArgument, "pattern '{}': a range ends first", in_);
+    if (from < 0xE000 && to > 0xD7FF) {
+      if (from < 0xD800) part.push_back({from, 0xD7FF});
+      if (to > 0xDFFF) part.push_back({0xE000, to});
+      return;
+    }
+    part.push_back({from, to});
+  }
+
+  /// One character of a set, spelt or escaped.
+  CodePoint read_char() {
+    if (p_ >= in_.size()) cut_off("[");
+    if (in_[p_] != '\\') {
+      const std::size_t size = valid_char_size(in_.substr(p_));
+      if (size == 0) fail(ErrorCode::kInvalidArgument, "pattern: not UTF-8");
+      const CodePoint c = decode_valid(in_.data() + p_).code;
+      p_ += size;
+      return c;
+    }
     if (p_ + 1 >= in_.size()) cut_off("\\");
     const char c = in_[p_ + 1];
-    switch (c) {
-      case 'p':
-      case 'P':
-        return property(in_set);
-      case 's':
-      case 'S':
-        return named(in_set, "s", c == 'S', 2);
-      case 'd':
-      case 'D':
-        return named(in_set, "d", c == 'D', 2);
-      case 'x':
-      case 'u':
-        return hexadecimal();
-      case 'v':  // in Oniguruma the one character; in PCRE2 every vertical space
-        out_ += "\\x0b";
-        p_ += 2;
-        return;
-      default:
-        break;
+    if (c == 'x' || c == 'u') {
+      const std::string_view digits = hexadecimal();
+      std::uint32_t value = 0;
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+      if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) unsupported(digits);
+      return value;
     }
-    if (std::isalnum(static_cast<unsigned char>(c)) &&
-        std::string_view("rntf").find(c) == std::string_view::npos)
+    constexpr std::string_view kNames = "rntfv", kValues = "\r\n\t\f\v";
+    const std::size_t at = kNames.find(c);
+    if (at == std::string_view::npos && (std::isalnum(static_cast<unsigned char>(c)) || c < 0))
+      unsupported(in_.substr(p_, 2));
+    p_ += 2;
+    return static_cast<CodePoint>(at == std::string_view::npos ? c : kValues[at]);
+  }
+
+  static bool is_class(std::string_view escape) {
+    return escape.size() == 2 && std::string_view("pPsSdDwWhH").find(escape[1]) < 10;
+  }
+
+  /// \p{..}, \s, \d, \w, \h and their opposites; nothing for other escapes.
+  std::optional<CodeRanges> class_escape(bool in_set) {
+    if (!is_class(in_.substr(p_, 2))) return std::nullopt;
+    const char c = in_[p_ + 1];
+    if (c == 'p' || c == 'P') return property();
+    const char kind = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const CodeRanges& ranges = named(kind == 'w' && in_set ? "[\\w]" : std::string{'\\', kind});
+    p_ += 2;
+    return c == kind ? ranges : complement(ranges);
+  }
+
+  /// A property, or a class under a name that none has. Each is made once.
+  const CodeRanges& named(const std::string& name) {
+    if (++classes_ > kMostClasses)
+      fail(ErrorCode::kInvalidArgument, "pattern '{}...': more than {} classes", in_.substr(0, 100),
+           kMostClasses);
+    const auto known = classes_made_.find(name);
+    if (known != classes_made_.end()) return known->second;
+    std::optional<CodeRanges> ranges;
+    if (name == "\\s") ranges = space_ranges();
+    if (name == "\\d") ranges = property_ranges("Nd");
+    if (name == "\\w" || name == "[\\w]") ranges = word_ranges(name.size() > 2);
+    if (name == "\\h") ranges = {{'0', '9'}, {'A', 'F'}, {'a', 'f'}};
+    if (!ranges) ranges = property_ranges(name);
+    if (!ranges) unsupported("\\p{" + name + "}");
+    return classes_made_.emplace(name, std::move(*ranges)).first->second;
+  }
+
+  void escape(bool in_set) {
+    if (p_ + 1 >= in_.size()) cut_off("\\");
+    if (const auto ranges = class_escape(in_set)) {
+      out_ += in_set ? spelled(*ranges) : '[' + spelled(*ranges) + ']';
+      return;
+    }
+    const char c = in_[p_ + 1];
+    if (c == 'x' || c == 'u') {
+      out_ += fmt::format("\\x{{{}}}", hexadecimal());
+      return;
+    }
+    if (c == 'v') {  // in Oniguruma the one character; in PCRE2 every vertical space
+      out_ += "\\x0b";
+      p_ += 2;
+      return;
+    }
+    if (!in_set && (c == 'b' || c == 'B')) return word_border(c == 'B');
+    const std::string_view alike = in_set ? "rntf" : "rntfAzZ";
+    if (std::isalnum(static_cast<unsigned char>(c)) && alike.find(c) == std::string_view::npos)
       unsupported(in_.substr(p_, 2));
     copy(2);
   }
 
-  void property(bool in_set) {
+  /// \b, which PCRE2 has, too, but of other words. They are many ranges: spelled once, in front.
+  void word_border(bool negated) {
+    has_borders_ = true;
+    out_ += negated ? "(?(?=(?&word))(?<=(?&word))|(?<!(?&word)))"
+                    : "(?(?=(?&word))(?<!(?&word))|(?<=(?&word)))";
+    p_ += 2;
+  }
+
+  CodeRanges property() {
     bool negated = in_[p_ + 1] == 'P';
     std::string_view name;
     std::size_t size = 3;
@@ -189,24 +291,14 @@ class Rewriter {
       negated = !negated;
       name.remove_prefix(1);
     }
-    if (name == "s" || name == "d") unsupported(in_.substr(p_, size));
-    named(in_set, name, negated, size);
-  }
-
-  void named(bool in_set, std::string_view name, bool negated, std::size_t size) {
-    std::optional<std::vector<CodeRange>> ranges = property_ranges(name);
-    if (!ranges) unsupported(in_.substr(p_, size));
-    if (negated) ranges = complement(*ranges);
-    if (!in_set) out_ += '[';
-    for (const CodeRange range : *ranges) {
-      out_ += fmt::format("\\x{{{:x}}}", range.first);
-      if (range.last != range.first) out_ += fmt::format("-\\x{{{:x}}}", range.last);
-    }
-    if (!in_set) out_ += ']';
+    if (name.starts_with('\\')) unsupported(in_.substr(p_, size));
+    const CodeRanges& ranges = named(std::string(name));
     p_ += size;
+    return negated ? complement(ranges) : ranges;
   }
 
-  void hexadecimal() {
+  /// The digits of \xHH, \x{H..}, \uHHHH.
+  std::string_view hexadecimal() {
     std::string_view digits;
     std::size_t size;
     if (p_ + 2 < in_.size() && in_[p_ + 2] == '{') {
@@ -223,13 +315,17 @@ class Rewriter {
     if (digits.empty() || digits.size() > 6) unsupported(in_.substr(p_, size));
     for (const char c : digits)
       if (!std::isxdigit(static_cast<unsigned char>(c))) unsupported(in_.substr(p_, size));
-    out_ += fmt::format("\\x{{{}}}", digits);
     p_ += size;
+    return digits;
   }
 
   std::string_view in_;
   std::size_t p_ = 0;
   std::string out_;
+  bool has_borders_ = false, folds_all_ = false;
+  std::vector<bool> folds_;  // for each open group: whether letter case is ignored
+  int classes_ = 0;
+  std::map<std::string, CodeRanges> classes_made_;
 };
 
 }  // namespace

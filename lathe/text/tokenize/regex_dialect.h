@@ -11,9 +11,11 @@ namespace lathe::tokenize {
 ///
 /// tokenizer.json means Oniguruma and tiktoken means Rust's fancy-regex; read are the parts on
 /// which these and PCRE2 agree: literals, . [] () (?:) (?i:) lookaround, atomic groups,
-/// alternatives, all quantifiers, ^ $, \p{category or script}, \s \d \r \n \t \f \v \x \u. Anything
-/// else (\b \w \h, back references, class intersections, other flags) throws kUnsupported and names
-/// it. Throws kInvalidArgument for a pattern cut off in the middle or longer than 64 KiB.
+/// alternatives, all quantifiers, ^ $ \A \z \Z, \p{category or script}, \s \d \h \r \n \t \f \v \x
+/// \u, (?i) at the very start; and spelled out: \w \b \B as Oniguruma's, sets in sets and
+/// intersections ([\p{L}&&[^\p{Han}]]) except where case is ignored. Anything else (back
+/// references, names, [:alpha:], other flags) throws kUnsupported and names it. Throws
+/// kInvalidArgument for a pattern cut off in the middle or longer than 64 KiB.
 std::string rewrite_for_pcre2(std::string_view pattern);
 
 }  // namespace lathe::tokenize

@@ -129,9 +129,10 @@ ErrorCode code_of(const std::string& pattern) {
 }
 
 TEST(Splitter, PatternsThatLibrariesReadDifferentlyAreRefused) {
-  for (const char* pattern : {R"(\bword)", R"(\w+)", R"(\h)", R"((a)\1)", R"([a&&b])", R"([a[b]])",
-                              R"([[:alpha:]])", R"(\p{Klingon})", R"((?x:a b))", R"((?<name>a))",
-                              R"(a{,3})", R"(\p{N}{1,3}+)", R"(\K)", R"(\p{s})", R"(\Qa\E)"})
+  for (const char* pattern :
+       {R"([\b])", R"((?i:[a&&b]))", R"((a)\1)", R"([a&&])", R"([&&a])", R"([a-\w&&b])",
+        R"([a-c-e&&b])", R"(a(?i)b)", R"([[:alpha:]])", R"(\p{Klingon})", R"((?x:a b))",
+        R"((?<name>a))", R"(a{,3})", R"(\p{N}{1,3}+)", R"(\K)", R"(\p{s})", R"(\Qa\E)"})
     EXPECT_EQ(code_of(pattern), ErrorCode::kUnsupported) << pattern;
   for (const char* pattern : {"a(", "[a", "a)", "\\", "\\p{L", "*", "\\x{zz}"})
     EXPECT_NE(code_of(pattern), ErrorCode::kInternal) << pattern;
@@ -155,7 +156,43 @@ TEST(RegexDialect, PropertiesBecomeRanges) {
   EXPECT_EQ(rewrite_for_pcre2(R"(\p{Thai})"), R"([\x{e01}-\x{e3a}\x{e40}-\x{e5b}])");
   EXPECT_EQ(rewrite_for_pcre2(R"([^\p{Thai}\r])"), R"([^\x{e01}-\x{e3a}\x{e40}-\x{e5b}\r])");
   EXPECT_EQ(rewrite_for_pcre2(R"(\u0041\x42\x{1F600}\v\.)"), R"(\x{0041}\x{42}\x{1F600}\x0b\.)");
+  EXPECT_EQ(rewrite_for_pcre2("(?i)a|b"), "(?i:a|b)");
   EXPECT_EQ(rewrite_for_pcre2(R"((?i:a)(?!\n)b++|c*?)"), R"((?i:a)(?!\n)b++|c*?)");
+}
+
+TEST(RegexDialect, SetsAreComputed) {
+  const auto rewritten = [](const char* pattern) { return rewrite_for_pcre2(pattern); };
+  EXPECT_EQ(rewritten(R"([a-y&&[b-z]])"), R"([\x{62}-\x{79}])");
+  EXPECT_EQ(rewritten(R"([a-d&&b-z&&^c]+)"), R"([\x{63}]+)");  // ^ is a character there
+  EXPECT_EQ(rewritten(R"([a[c-e]b])"), R"([\x{61}-\x{65}])");
+  EXPECT_EQ(rewritten(R"([a-z&&[^b-y]-])"), R"([\x{61}\x{7a}])");
+  EXPECT_EQ(rewritten(R"([^\x{0}-\x{60}&&\x{0}-\x{10ffff}])"),
+            R"([\x{61}-\x{d7ff}\x{e000}-\x{10ffff}])");
+  EXPECT_EQ(rewritten(R"([a&&b])"), R"([^\x{0}-\x{10ffff}])");
+  EXPECT_EQ(rewritten(R"([\]\-x&&\--\]])"), R"([\x{2d}\x{5d}])");
+  EXPECT_EQ(rewritten(R"(\h)"), R"([\x{30}-\x{39}\x{41}-\x{46}\x{61}-\x{66}])");
+}
+
+TEST(RegexDialect, HostilePatternsStaySmall) {
+  std::string many, deep, wide = "[";
+  for (int i = 0; i < 16000; ++i) many += "\\w", deep += "[", wide += "\\p{L}";
+  EXPECT_THROW(rewrite_for_pcre2(many), Error);
+  EXPECT_THROW(rewrite_for_pcre2(deep), Error);
+  EXPECT_THROW(rewrite_for_pcre2(wide.substr(0, 60000) + "&&a]"), Error);
+}
+
+/// What the tokenizers library gives, version 0.23.
+TEST(RegexDialect, WordsAreThoseOfOniguruma) {
+  const auto cut = [](const char* pattern, const char* text) {
+    return pieces_of(*make_regex_splitter(pattern), text);
+  };
+  EXPECT_EQ(cut(R"(\w+)", "a² Ⓐ-_½"), (Pieces{"a²", " ", "Ⓐ", "-", "_½"}));
+  EXPECT_EQ(cut(R"([\w]+)", "a²"), (Pieces{"a", "²"}));
+  EXPECT_EQ(cut(R"(a\b)", "aa aé a"), (Pieces{"a", "a", " aé ", "a"}));
+  EXPECT_EQ(cut(R"(a\B)", "aa a-"), (Pieces{"a", "a a-"}));
+  EXPECT_EQ(cut(R"(\d{1,3}(?=(?:\d{3})*\b))", "1234567 12"),
+            (Pieces{"1", "234", "567", " ", "12"}));
+  EXPECT_EQ(cut(R"([\p{Han}]+|[\p{L}&&[^\p{Han}]]+)", "ab中文c"), (Pieces{"ab", "中文", "c"}));
 }
 
 }  // namespace
