@@ -2,7 +2,8 @@
 
 greedy    HF_FOLDER MODEL  transformers (f32) writes 128 tokens after each of 20 prompts, always the
                            likeliest; Lathe scores them. A token is the same where it is Lathe's
-                           likeliest too; where it is not, the gap of the two is shown.
+                           likeliest too; where it is not, the gap of the two is shown. Then Lathe
+                           writes 128 tokens itself, which must be the same up to such a tie.
 logits    HF_FOLDER MODEL  start to first logits: seconds and peak memory of both, in turns
 
 HF_FOLDER: what transformers opens; MODEL: what Lathe opens (the same folder, a GGUF file, ...).
@@ -36,31 +37,46 @@ def continuations(options):
     from transformers import AutoModelForCausalLM, AutoTokenizer
     torch.set_num_threads(options.threads)
     model = AutoModelForCausalLM.from_pretrained(options.folder, dtype=torch.float32)
+    model.generation_config.eos_token_id = None
     tokenizer = AutoTokenizer.from_pretrained(options.folder)
     texts = []
     for prompt in PROMPTS[: options.prompts]:
         ids = tokenizer(prompt, return_tensors="pt").input_ids
+        # Without an end token the text simply goes on, as with lathe generate --ignore-end.
         with torch.no_grad():
             out = model.generate(ids, max_new_tokens=options.tokens, do_sample=False,
-                                 min_new_tokens=options.tokens, repetition_penalty=1.0)
+                                 eos_token_id=None, repetition_penalty=1.0)
         texts.append((ids.shape[1], out[0].tolist()))
     return texts
 
 
 def lathe_scores(options, texts):
     lines = "".join(json.dumps({"ids": ids}) + "\n" for _, ids in texts)
-    command = [options.lathe, "score", options.model, "-", "--top", "2", *options.set]
+    command = [options.lathe, "score", options.model, "-", "--top", "2", "--compute", options.compute]
     out = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
     return [json.loads(line) for line in out.splitlines()]
 
 
+def lathe_texts(options, texts):
+    """What Lathe itself adds to the prompts."""
+    lines = "".join(json.dumps({"ids": ids[:start], "tokens": options.tokens}) + "\n"
+                    for start, ids in texts)
+    command = [options.lathe, "generate", options.model, "--jsonl", "-", "--temp", "0", "--ignore-end",
+               "--compute", options.compute]
+    out = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
+    return [json.loads(line)["ids"] for line in out.splitlines()]
+
+
 def greedy(options):
     texts = continuations(options)
-    differ = ties = same = 0
-    for (start, ids), scores, prompt in zip(texts, lathe_scores(options, texts), PROMPTS):
-        notes = []
+    differ = ties = same = written = wrong = 0
+    rows = zip(texts, lathe_scores(options, texts), lathe_texts(options, texts), PROMPTS)
+    for (start, ids), scores, own, prompt in rows:
+        notes, tied = [], set()
         for i in range(start, len(ids)):
-            best = scores["top"][i][0]
+            best, second = scores["top"][i]
+            if best[1] - second[1] < TIE:
+                tied.add(i)
             if best[0] == ids[i]:
                 continue
             gap = best[1] - scores["logprobs"][i]
@@ -68,10 +84,17 @@ def greedy(options):
             differ += gap >= TIE
             notes.append(f"token {i - start}: gap {gap:.2g}")
         same += not notes
+        parts = next((i for i in range(start, len(ids)) if own[i - start] != ids[i]), None)
+        written += parts is None
+        if parts is not None:
+            wrong += parts not in tied
+            notes.append(f"own text parts at token {parts - start}"
+                         + (", a tie" if parts in tied else ", NOT a tie"))
         print(f"{'same' if not notes else '; '.join(notes):40} {prompt!r}")
     print(f"{same} of {len(texts)} texts of {options.tokens} tokens the same, {ties} tokens are ties "
-          f"(gap below {TIE}), {differ} differ")
-    return differ == 0
+          f"(gap below {TIE}), {differ} differ; of Lathe's own texts {written} the same, {wrong} part "
+          "where there is no tie")
+    return differ == 0 and wrong == 0
 
 
 FIRST_LOGITS = """
@@ -100,7 +123,7 @@ def child(command, text=None):
 def logits(options):
     rows = {"lathe": [], "transformers": []}
     for _ in range(options.rounds):
-        rows["lathe"].append(child([options.lathe, "score", options.model, "-", *options.set],
+        rows["lathe"].append(child([options.lathe, "score", options.model, "-"],
                                    '{"ids": [504, 2365, 6354]}\n'))
         rows["transformers"].append(child([sys.executable, "-c", FIRST_LOGITS, options.folder]))
     for name, runs in rows.items():
@@ -122,7 +145,7 @@ def main():
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--set", nargs="*", default=[], help="options of lathe score")
+    parser.add_argument("--compute", default="f32", help="type of Lathe's products (greedy)")
     options = parser.parse_args()
     sys.exit(0 if {"greedy": greedy, "logits": logits}[options.work](options) else 1)
 

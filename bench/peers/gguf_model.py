@@ -1,0 +1,196 @@
+"""A GGUF model through Lathe and through llama.cpp.
+
+forced      GGUF [--model M]    llama.cpp writes 128 tokens after each of 20 prompts, always the likeliest.
+                                Then each of its settings, and Lathe (on M, or on GGUF itself), reads these
+                                texts and names the likeliest token of every place: how often any two agree.
+                                --f32: only f32 products and an f32 cache (for F32 files)
+perplexity  GGUF TEXT           by llama-perplexity and by lathe perplexity
+types       F32.gguf [TEXT]     lathe convert and llama-quantize write each of --types from the same file: types and
+                                bytes of every tensor; with TEXT also llama.cpp's perplexity of both files
+
+Needs llama-cpp-python 0.3.36 (forced) and gguf (types) in the environment, and --llama, the folder of
+llama.cpp's programs (perplexity, types).
+
+    python gguf_model.py forced SmolLM2-135M-Instruct.Q4_1.gguf --lathe build/release/lathe
+"""
+import argparse
+import ctypes
+import itertools
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from real_model import PROMPTS
+
+TYPES = ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k")
+ROUNDED = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}  # without a search for scales
+
+
+class Llama:
+    """llama.cpp with one setting; logits of given ids."""
+
+    def __init__(self, file, threads, **settings):
+        import llama_cpp as api
+        import llama_cpp._logger  # silences it
+        self.api = api
+        api.llama_backend_init()
+        self.model = api.llama_model_load_from_file(str(file).encode(), api.llama_model_default_params())
+        parameters = api.llama_context_default_params()
+        parameters.n_ctx = 1024
+        parameters.n_threads = parameters.n_threads_batch = threads
+        for name, value in settings.items():
+            setattr(parameters, name, value)
+        self.context = api.llama_init_from_model(self.model, parameters)
+        if not self.model or not self.context:
+            raise SystemExit(f"llama.cpp does not open {file}")
+        self.vocabulary = api.llama_model_get_vocab(self.model)
+        self.size = api.llama_vocab_n_tokens(self.vocabulary)
+
+    def tokenize(self, text):
+        raw, ids = text.encode(), (self.api.llama_token * 4096)()
+        count = self.api.llama_tokenize(self.vocabulary, raw, len(raw), ids, 4096, True, False)
+        return list(ids[:count])
+
+    def logits(self, ids, position):
+        """Logits [len(ids), size] of ids that begin at a position; 0 forgets what was before."""
+        import numpy
+        if position == 0:
+            self.api.llama_memory_clear(self.api.llama_get_memory(self.context), True)
+        batch = self.api.llama_batch_init(len(ids), 0, 1)
+        batch.n_tokens = len(ids)
+        for i, token in enumerate(ids):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position + i, 1
+            batch.seq_id[i][0], batch.logits[i] = 0, 1
+        if self.api.llama_decode(self.context, batch) != 0:
+            raise SystemExit("llama_decode failed")
+        pointer = ctypes.cast(self.api.llama_get_logits(self.context), ctypes.POINTER(ctypes.c_float))
+        out = numpy.ctypeslib.as_array(pointer, (len(ids), self.size)).copy()
+        self.api.llama_batch_free(batch)
+        return out
+
+    def greedy(self, ids, count):
+        ids, rows = list(ids), self.logits(ids, 0)
+        for _ in range(count):
+            ids.append(int(rows[-1].argmax()))
+            rows = self.logits(ids[-1:], len(ids) - 1)
+        return ids
+
+
+def lathe_best(options, texts, compute):
+    """The likeliest id before each token of each text."""
+    lines = "".join(json.dumps({"ids": ids}) + "\n" for _, ids in texts)
+    command = [options.lathe, "score", options.model or options.file, "-", "--top", "1", "--compute", compute]
+    out = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
+    return [json.loads(line)["top"] for line in out.splitlines()]
+
+
+def forced(options):
+    f32 = {"type_k": 0, "type_v": 0}
+    settings = {"defaults": {}, "flash attention": {"flash_attn_type": 1},
+                "no flash attention": {"flash_attn_type": 0}, "micro-batch 1": {"n_ubatch": 1},
+                "f32 cache": f32}
+    if options.f32:
+        settings = {"f32 cache": f32, "and micro-batch 1": f32 | {"n_ubatch": 1}}
+    writer = Llama(options.file, options.threads, **next(iter(settings.values())))
+    texts = []
+    for prompt in PROMPTS[: options.prompts]:
+        # A model without words for it begins anywhere.
+        ids = writer.tokenize(prompt) or [0]
+        texts.append((len(ids), writer.greedy(ids, options.tokens)))
+        print(f"{len(texts)} of {options.prompts} texts written", end="\r", file=sys.stderr, flush=True)
+    columns = {"its text": [token for start, ids in texts for token in ids[start:]]}
+    for name, setting in settings.items():
+        reader = Llama(options.file, options.threads, **setting)
+        columns[name] = [int(best) for start, ids in texts
+                         for best in reader.logits(ids, 0).argmax(1)[start - 1 : -1]]
+    theirs = list(columns)
+    for compute in ("f32",) if options.f32 else ("auto", "f32"):
+        best = lathe_best(options, texts, compute)
+        columns[f"Lathe, {compute}"] = [row[0][0] for (start, _), top in zip(texts, best)
+                                        for row in top[start:]]
+    print(f"{len(texts)} texts, {len(columns['its text'])} tokens; agreement in %")
+    agree = {}
+    for a, b in itertools.combinations(columns, 2):
+        agree[a, b] = 100 * sum(x == y for x, y in zip(columns[a], columns[b], strict=True)) / len(columns[a])
+        print(f"  {a:20} {b:20} {agree[a, b]:8.3f}")
+    among = [value for (a, b), value in agree.items() if a in theirs and b in theirs]
+    print(f"llama.cpp's settings with each other: mean {sum(among) / len(among):.3f}, least {min(among):.3f}")
+    for name in columns:
+        if name not in theirs:
+            ours = [agree[other, name] for other in theirs]
+            print(f"{name} with them: mean {sum(ours) / len(ours):.3f}, least {min(ours):.3f}")
+    return True
+
+
+def peer_perplexity(options, file, text):
+    command = [f"{options.llama}/llama-perplexity", "-m", str(file), "-f", text, "-c", "512", "-t", str(options.threads)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, errors="replace")
+    return float(re.search(r"Final estimate: PPL = ([\d.]+)", run.stdout + run.stderr)[1])
+
+
+def perplexity(options):
+    theirs = peer_perplexity(options, options.file, options.text)
+    command = [options.lathe, "perplexity", options.model or options.file, options.text, "--json"]
+    ours = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    print(f"llama.cpp {theirs:.4f}, Lathe {ours['perplexity']:.4f}: {ours['perplexity'] / theirs - 1:+.3%}")
+    return abs(ours["perplexity"] / theirs - 1) < 0.003
+
+
+def tensors(file):
+    import gguf
+    return {tensor.name: (gguf.GGMLQuantizationType(tensor.tensor_type).name, tensor.data.tobytes())
+            for tensor in gguf.GGUFReader(file).tensors}
+
+
+def types(options):
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.types:
+            ours, theirs = (pathlib.Path(folder) / f"{who}.gguf" for who in ("lathe", "llama"))
+            subprocess.run([options.lathe, "convert", options.file, ours, "--type", name], check=True,
+                           capture_output=True)
+            subprocess.run([f"{options.llama}/llama-quantize", options.file, theirs, name.upper()], check=True,
+                           capture_output=True)
+            a, b = tensors(ours), tensors(theirs)
+            other = {n: (a[n][0], b[n][0]) for n in a if n not in b or a[n][0] != b[n][0]}
+            counts = {}
+            for n in a.keys() - other.keys():
+                equal, total = counts.get(a[n][0], (0, 0))
+                counts[a[n][0]] = (equal + (a[n][1] == b[n][1]), total + 1)
+            good &= not other and a.keys() == b.keys()
+            good &= all(equal == total for kind, (equal, total) in counts.items() if kind in ROUNDED)
+            report = ", ".join(f"{kind} {equal} of {total}" for kind, (equal, total) in sorted(counts.items()))
+            print(f"{name:7} bytes equal: {report}; other types: {other or 'none'}", flush=True)
+            if options.text:
+                figures = [peer_perplexity(options, file, options.text) for file in (ours, theirs)]
+                print(f"        llama.cpp's perplexity of Lathe's file {figures[0]:.4f}, of its own {figures[1]:.4f}: "
+                      f"{figures[0] / figures[1] - 1:+.3%}", flush=True)
+            ours.unlink()
+            theirs.unlink()
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("work", choices=("forced", "perplexity", "types"))
+    parser.add_argument("file")
+    parser.add_argument("text", nargs="?")
+    parser.add_argument("--model", help="what Lathe opens instead of the file")
+    parser.add_argument("--lathe", default="build/release/lathe")
+    parser.add_argument("--llama", help="folder of llama.cpp's programs")
+    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--prompts", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--types", nargs="+", default=TYPES)
+    parser.add_argument("--f32", action="store_true")
+    options = parser.parse_args()
+    works = {"forced": forced, "perplexity": perplexity, "types": types}
+    sys.exit(0 if works[options.work](options) else 1)
+
+
+if __name__ == "__main__":
+    main()
