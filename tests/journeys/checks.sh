@@ -1,5 +1,11 @@
-# What journeys count with; sourced by them. Everything printed by the last command of check,
-# shows and refused is in out.txt.
+# What journeys begin with and count with; sourced by them, with the path of the program as $1. They
+# run in $work, a folder of their own, which goes when they end; $root is the repository. Everything
+# printed by the last command of check, shows and refused is in out.txt.
+lathe=$1
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
 failures=0
 checks=0
 

@@ -2,11 +2,6 @@
 # The program's manners: exit statuses, messages, suggestions, closed pipes.   cli.sh PATH_OF_LATHE
 set -u
 . "$(dirname "$0")/checks.sh"
-lathe=$1
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
 
 expect 0 'commit' "$lathe" --version
 expect 0 'instruction set: avx2 in use' env LATHE_ISA=avx2 "$lathe" --version

@@ -4,11 +4,6 @@
 #   life.sh PATH_OF_LATHE
 set -u
 . "$(dirname "$0")/checks.sh"
-lathe=$1
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
 export LATHE_HOME=$work/home
 
 same() { cmp -s "$1" "$2"; }

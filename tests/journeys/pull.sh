@@ -2,13 +2,10 @@
 # Models by name: brought, interrupted, gone on with, found, removed.   pull.sh LATHE FAKE_HUB
 set -u
 . "$(dirname "$0")/checks.sh"
-lathe=$1
 fake_hub=$2
-work=$(mktemp -d)
 hub=
 stop_hub() { [ -z "$hub" ] || { exec 9>&-; wait "$hub"; hub=; }; }
 trap 'stop_hub; rm -rf "$work"' EXIT
-cd "$work" || exit 1
 export LATHE_HOME=$work/home HF_HOME=$work/hf
 unset HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE HTTP_PROXY http_proxy ALL_PROXY all_proxy
 

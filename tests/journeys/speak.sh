@@ -3,11 +3,6 @@
 # conversation through a pipe, under Ctrl-C, and on a terminal.   speak.sh PATH_OF_LATHE
 set -u
 . "$(dirname "$0")/checks.sh"
-lathe=$1
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
 export LATHE_HOME=$work/home
 
 talk() {  # talk LINES [OPTIONS]: what chat prints, notes included

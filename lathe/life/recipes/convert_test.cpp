@@ -10,59 +10,15 @@
 #include "lathe/base/memory_files.h"
 #include "lathe/life/recipes/inspect.h"
 #include "lathe/life/recipes/model_files.h"
-#include "lathe/model/hub/hf_config.h"
+#include "lathe/life/recipes/test_models.h"
 #include "lathe/model/load.h"
 #include "lathe/model/weights/gguf.h"
 #include "lathe/model/weights/gguf_order.h"
 #include "lathe/model/weights/gguf_write.h"
 #include "lathe/model/weights/hf_folder.h"
-#include "lathe/model/weights/row_codec.h"
 
 namespace lathe::recipes {
 namespace {
-
-model::ModelConfig small(const std::string& kind) {
-  model::ModelConfig c;
-  c.kind = kind;
-  c.vocab = 40;
-  c.context = 64;
-  c.layers = 2;
-  c.width = 64;
-  c.heads = 4;
-  c.kv_heads = kind == "gpt2" || kind == "gpt_neox" ? 4 : 2;
-  c.hidden = 96;
-  c.tied = kind != "olmo2";
-  c.attention_bias = kind == "gpt_neox" || kind == "gpt2";
-  c.mlp_bias = c.attention_bias;
-  if (kind == "gpt_neox") c.rope_fraction = 0.25;
-  if (kind == "gemma2" || kind == "gemma3_text" || kind == "mistral") c.window = 16;
-  c.resolve();
-  return c;
-}
-
-/// A folder as transformers would save it, with random weights of this type.
-void write_model(FileSystem& files, const std::string& folder, const model::ModelConfig& config,
-                 DType dtype) {
-  const auto network = model::build(config, DType::f32);
-  model::initialise(*network, 7);
-  std::vector<weights::TensorSource> tensors;
-  for (const autograd::Parameter* p : network->parameters()) {
-    // Norms start as 0 or 1, biases as 0: values that would hide mistakes.
-    const Tensor values = Tensor::empty(p->shape(), DType::f32);
-    for (std::int64_t i = 0; i < values.count(); ++i)
-      values.data<float>()[i] =
-          0.1f * static_cast<float>(i % 13) + p->master().data<float>()[i] * 1.234567f;
-    const Tensor stored = Tensor::empty(p->shape(), dtype);
-    weights::encode_rows(weights::tensor_type(dtype), values.data<float>(), stored.bytes_begin(), 1,
-                         values.count());
-    tensors.push_back({p->name(), dtype, p->shape(), [stored] { return stored; }});
-  }
-  files.make_directories(folder);
-  write_hf_weights(files, folder, tensors);
-  const char* name = dtype == DType::f32 ? "float32" : "bfloat16";
-  write_file_atomically(files, join_path(folder, "config.json"),
-                        model::write_hf_config({.model = config, .dtype = name}));
-}
 
 void expect_same_weights(const FileSystem& files, const std::string& a, const std::string& b) {
   const auto first = weights::HfWeights::open(a, files),
@@ -85,7 +41,7 @@ class ConvertEveryKind : public testing::TestWithParam<Case> {};
 
 TEST_P(ConvertEveryKind, ThereAndBackLosesNothing) {
   MemoryFiles files;
-  const model::ModelConfig config = small(GetParam().kind);
+  const model::ModelConfig config = small_config(GetParam().kind);
   write_model(files, "hf", config, GetParam().dtype);
   convert("hf", "m.gguf", {.files = &files});
   convert("m.gguf", "back", {.files = &files});
@@ -100,7 +56,7 @@ TEST_P(ConvertEveryKind, ThereAndBackLosesNothing) {
 /// The network computes the same from the file's weights as from the folder's.
 TEST_P(ConvertEveryKind, GgufOpensAsTheSameNetwork) {
   MemoryFiles files;
-  write_model(files, "hf", small(GetParam().kind), GetParam().dtype);
+  write_model(files, "hf", small_config(GetParam().kind), GetParam().dtype);
   convert("hf", "m.gguf", {.type = "f32", .files = &files});
   const auto logits = [&](const char* path) {
     const ModelFiles opened = open_model_files(path, files);
@@ -124,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ConvertEveryKind, testing::ValuesIn(cases()), []
 
 TEST(Convert, QuantisedValuesComeBackExactly) {
   MemoryFiles files;
-  write_model(files, "hf", small("llama"), DType::bf16);
+  write_model(files, "hf", small_config("llama"), DType::bf16);
   convert("hf", "m.gguf", {.type = "q8_0", .files = &files});
   convert("m.gguf", "back", {.files = &files});
   const ModelFiles gguf = open_model_files("m.gguf", files);
@@ -142,7 +98,7 @@ TEST(Convert, ANameThatMisleadsReadersIsLeftOut) {
   files.remove_all(root);
   for (const char* name : {"my-Phi-3-run", "mine"}) {
     const std::string folder = join_path(root, name);
-    write_model(files, folder, small("llama"), DType::f32);
+    write_model(files, folder, small_config("llama"), DType::f32);
     write_file_atomically(files, join_path(folder, "tokenizer.json"),
                           R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []},
                               "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}})");
@@ -158,7 +114,7 @@ TEST(Convert, ANameThatMisleadsReadersIsLeftOut) {
 
 TEST(Convert, UnknownMetadataIsKept) {
   MemoryFiles files;
-  write_model(files, "hf", small("llama"), DType::f32);
+  write_model(files, "hf", small_config("llama"), DType::f32);
   convert("hf", "m.gguf", {.files = &files});
   const auto file = weights::GgufFile::open("m.gguf", files);
   weights::GgufMetadata metadata = file.metadata();
@@ -183,7 +139,7 @@ TEST(Convert, UnknownMetadataIsKept) {
 
 TEST(Convert, AFailedWriteLeavesTheOldFile) {
   MemoryFiles files;
-  write_model(files, "hf", small("llama"), DType::f32);
+  write_model(files, "hf", small_config("llama"), DType::f32);
   convert("hf", "m.gguf", {.type = "bf16", .files = &files});
   const std::string before = files.read_all("m.gguf");
   for (int at = 0; at < 1000; ++at) {
@@ -207,7 +163,7 @@ TEST(Convert, AFailedWriteLeavesTheOldFile) {
 
 TEST(Convert, StopsWithoutATrace) {
   MemoryFiles files;
-  write_model(files, "hf", small("llama"), DType::f32);
+  write_model(files, "hf", small_config("llama"), DType::f32);
   StopSource stop;
   stop.request();
   for (const char* target : {"m.gguf", "folder"}) {
@@ -224,7 +180,7 @@ TEST(Convert, StopsWithoutATrace) {
 
 TEST(Convert, RefusesWhatItWouldDestroyOrCannotWrite) {
   MemoryFiles files;
-  write_model(files, "hf", small("llama"), DType::f32);
+  write_model(files, "hf", small_config("llama"), DType::f32);
   files.make_directories("busy");
   files.open_for_write("busy/precious", WriteMode::truncate)->close();
   EXPECT_THROW(convert("hf", "busy", {.files = &files}), Error);
@@ -237,7 +193,7 @@ TEST(Convert, RefusesWhatItWouldDestroyOrCannotWrite) {
 
 TEST(Inspect, TellsWhatAFileHolds) {
   MemoryFiles files;
-  write_model(files, "hf", small("qwen3"), DType::f32);
+  write_model(files, "hf", small_config("qwen3"), DType::f32);
   convert("hf", "m.gguf", {.type = "q8_0", .files = &files});
   const Inspection folder = inspect("hf", files), file = inspect("m.gguf", files);
   EXPECT_EQ(folder.parameters, file.parameters);

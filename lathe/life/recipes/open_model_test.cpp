@@ -4,33 +4,10 @@
 
 #include "lathe/base/memory_files.h"
 #include "lathe/life/recipes/convert.h"
-#include "lathe/model/hub/hf_config.h"
-#include "lathe/model/weights/hf_folder.h"
+#include "lathe/life/recipes/test_models.h"
 
 namespace lathe::recipes {
 namespace {
-
-void write_model(FileSystem& files, const std::string& kind) {
-  model::ModelConfig c;
-  c.kind = kind;
-  c.vocab = 40;
-  c.context = 64;
-  c.layers = 2;
-  c.width = 64;
-  c.heads = 4;
-  c.hidden = 96;
-  if (kind == "gpt2") c.attention_bias = c.mlp_bias = true;
-  c.resolve();
-  const auto network = model::build(c, DType::f32);
-  model::initialise(*network, 3);
-  std::vector<weights::TensorSource> tensors;
-  for (const autograd::Parameter* p : network->parameters())
-    tensors.push_back({p->name(), DType::f32, p->shape(), [p] { return p->master(); }});
-  files.make_directories("hf");
-  write_hf_weights(files, "hf", tensors);
-  write_file_atomically(files, "hf/config.json",
-                        model::write_hf_config({.model = c, .dtype = "float32"}));
-}
 
 std::vector<float> logits(const FileSystem& files, const char* path, const OpenOptions& options) {
   const OpenedModel m = open_model(path, options, files);
@@ -42,7 +19,7 @@ class OpenQuantised : public testing::TestWithParam<const char*> {};
 
 TEST_P(OpenQuantised, ExactMeansTheValuesThatTheBlocksStandFor) {
   MemoryFiles files;
-  write_model(files, GetParam());
+  write_model(files, "hf", small_config(GetParam()), DType::f32);
   convert("hf", "q.gguf", {.type = "q8_0", .files = &files});
   convert("q.gguf", "values", {.files = &files});  // the same values as f32
   const auto whole = logits(files, "values", {});
@@ -57,7 +34,7 @@ TEST_P(OpenQuantised, ExactMeansTheValuesThatTheBlocksStandFor) {
 /// Nothing is expanded: all matrices but those of positions are the blocks of the file.
 TEST_P(OpenQuantised, BlocksStayBlocks) {
   MemoryFiles files;
-  write_model(files, GetParam());
+  write_model(files, "hf", small_config(GetParam()), DType::f32);
   convert("hf", "q.gguf", {.type = "q8_0", .files = &files});
   const OpenedModel m = open_model("q.gguf", {}, files);
   int blocks = 0;
