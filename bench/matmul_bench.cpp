@@ -5,9 +5,8 @@
 // Shapes are those of the two models of issue 3. Kinds: fwd y = x W^T, dx = dy W, dw += dy^T x.
 // A round times a burst of ours, then one of theirs (order alternating), with pauses in between in
 // which the other's threads fall asleep. One thread is timed by its processor time. GFLOP/s come
-// from the fastest call, the ratio from it and from the medians. The last line of each kind adds up
-// the medians of the training shapes: a step's share of time, which single small shapes sway
-// little.
+// from the fastest call, the ratio from it and from the medians. A last line for each
+// type and number of threads adds up the medians of the training shapes.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -194,11 +193,12 @@ void measure(const Shape& shape, DType dtype, int threads, const Options& option
   fmt::print("| {:16} | {:5} x {:5} x {:5} | {:4} | {} | {:7.1f} | {:4.0f}% |", shape.name, shape.m,
              shape.n, shape.k, name(dtype), threads, work / ours.best(),
              100 * work / ours.best() / (peak * threads));
-  const bool training = shape.m > 16;
-  if (opponent && training) sum.ours += ours.median(), sum.theirs += theirs.median();
-  if (opponent)
+  if (opponent) {
     fmt::print(" {:7.1f} | {:5.2f} | {:5.2f} |", work / theirs.best(), theirs.best() / ours.best(),
                theirs.median() / ours.median());
+    const bool training = shape.m > 16;
+    if (training) sum.ours += ours.median(), sum.theirs += theirs.median();
+  }
   fmt::print("\n");
   std::fflush(stdout);
 }
