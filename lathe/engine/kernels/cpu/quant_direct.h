@@ -21,23 +21,26 @@ constexpr bool reads_directly(QuantType type) {
 /// rows in order.
 constexpr int first_of_pair(int i) { return i < 4 ? i : i + 4; }
 
+/// What load(row) gives for both rows of pair i.
+template <typename Load>
+inline __m512i both_of_pair(int i, const Load& load) {
+  const __m512i first = _mm512_castsi256_si512(load(first_of_pair(i)));
+  return _mm512_inserti64x4(first, load(first_of_pair(i) + 4), 1);
+}
+
 /// 32 bytes at `offset` of both rows of a pair.
 inline __m512i load_pair(const Rows16& rows, int i, int offset) {
-  const auto at = [&](int row) {
+  return both_of_pair(i, [&](int row) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows.at(row) + offset));
-  };
-  const __m512i first = _mm512_castsi256_si512(at(first_of_pair(i)));
-  return _mm512_inserti64x4(first, at(first_of_pair(i) + 4), 1);
+  });
 }
 
 /// 16 bytes at `offset` of both rows, each twice.
 inline __m512i load_pair_twice(const Rows16& rows, int i, int offset) {
-  const auto at = [&](int row) {
+  return both_of_pair(i, [&](int row) {
     return _mm256_broadcastsi128_si256(
         _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.at(row) + offset)));
-  };
-  const __m512i first = _mm512_castsi256_si512(at(first_of_pair(i)));
-  return _mm512_inserti64x4(first, at(first_of_pair(i) + 4), 1);
+  });
 }
 
 inline __m512i all_bytes(int x) { return _mm512_set1_epi8(static_cast<char>(x)); }
