@@ -7,6 +7,7 @@
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
+#include <cwchar>
 #include <string_view>
 #include <utility>
 
@@ -55,7 +56,8 @@ class TerminalInput : public LineInput {
     ::el_set(editor_, EL_PROMPT, prompt_of);
     ::el_set(editor_, EL_EDITOR, "emacs");
     ::el_set(editor_, EL_HIST, ::history, history_);
-    ::el_set(editor_, EL_ADDFN, "complete-command", "completes /commands", complete);
+    // The narrow call copies both texts and never frees them.
+    ::el_wset(editor_, EL_ADDFN, L"complete-command", L"completes /commands", complete);
     ::el_set(editor_, EL_BIND, "\t", "complete-command", nullptr);
     ::el_set(editor_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
   }
@@ -97,7 +99,7 @@ class TerminalInput : public LineInput {
   static char* prompt_of(EditLine* editor) { return of(editor).prompt_.data(); }
 
   /// Completes the only /command that begins so.
-  static unsigned char complete(EditLine* editor, int) {
+  static unsigned char complete(EditLine* editor, wint_t) {
     const LineInfo* info = ::el_line(editor);
     const std::string_view typed(info->buffer,
                                  static_cast<std::size_t>(info->cursor - info->buffer));
