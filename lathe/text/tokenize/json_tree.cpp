@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <unordered_set>
 
 #include "lathe/base/error.h"
@@ -60,6 +62,25 @@ double as_serde_json_reads(std::string_view text) {
   const double power = power_of_ten(std::min(308, std::abs(exponent)));
   value = exponent < 0 ? value / power : value * power;
   return text.starts_with('-') ? -value : value;
+}
+
+/// Digits that this reader and serde_json take for the number. They round twice, so the shortest
+/// are not always among them: then the whole numbers near number x 10^n are tried.
+std::string digits_of(double number) {
+  std::string text = shortest(number);
+  if (!std::isfinite(number) || as_serde_json_reads(text) == number) return text;
+  for (int precision = 15; precision <= 19; ++precision) {
+    const std::string form = fmt::format("{:.{}e}", std::abs(number), precision);
+    const std::size_t e = form.find('e');
+    const int exponent = std::stoi(form.substr(e + 1)) - precision;
+    double digits = std::stod(form.substr(0, 1) + form.substr(2, e - 2));
+    for (int down = 0; down < 2; ++down) digits = std::nextafter(digits, 0.0);
+    for (int tries = 0; tries < 5; ++tries, digits = std::nextafter(digits, 1e20)) {
+      std::string tried = fmt::format("{}{:.0f}e{}", number < 0 ? "-" : "", digits, exponent);
+      if (as_serde_json_reads(tried) == number) return tried;
+    }
+  }
+  return text;
 }
 
 [[noreturn]] void wrong_kind(std::string_view path, std::string_view expected) {
@@ -247,7 +268,7 @@ void Json::write(std::string& out, int indent) const {
   } else if (const std::int64_t* integer = std::get_if<std::int64_t>(&value_)) {
     out += fmt::format("{}", *integer);
   } else if (const double* number = std::get_if<double>(&value_)) {
-    out += shortest(*number);
+    out += digits_of(*number);
   } else if (const std::string* text = std::get_if<std::string>(&value_)) {
     write_json_string(*text, out);
   } else if (const Array* array = std::get_if<Array>(&value_)) {

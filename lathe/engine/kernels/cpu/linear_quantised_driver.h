@@ -28,7 +28,9 @@ constexpr std::int64_t kSlabPanels = 4;  // of integers, unpacked together ...
 constexpr std::int64_t kSlabPanelsOfFew =
     2;  // ... and for few tokens: they stay in the first cache
 constexpr std::int64_t kFewTokens = 16;
-constexpr std::int64_t kTaskBytes = 256 * 1024;   // of weights, for few tokens
+constexpr std::int64_t kTaskBytes = 256 * 1024;  // of weights, for few tokens: at most ...
+constexpr std::int64_t kLeastTaskBytes =
+    64 * 1024;                                    // ... and at least, where rows are read directly
 constexpr std::int64_t kExactBytes = 256 * 1024;  // of a slab of f32
 constexpr std::int64_t kExactPanels = 12;
 constexpr std::int64_t kSmallProduct = 1 << 18;  // multiplies, about 10 us: below, one thread
@@ -94,6 +96,8 @@ class QuantProduct {
 
   void run() const {
     if (!args_.exact) quantise_tokens();
+    if constexpr (reads_directly(kType))
+      if (tokens_.tokens == 1 && !args_.exact) return run_directly();
     const std::int64_t slabs = ceil_div(panels_, slab_panels_);
     const std::int64_t parts = args_.exact ? 1 : token_parts(slabs);
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
@@ -202,29 +206,44 @@ class QuantProduct {
     unpack<kType>(u);
   }
 
-  /// The outputs of panels [first, first + panels) for the only token.
-  void run_direct(std::int64_t first, std::int64_t panels, std::int64_t last,
-                  const Buffers& b) const {
-    if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
+  /// The only token. A task is panels that lie one after the other: only its first one is not
+  /// fetched while another is multiplied, so there are two for each thread and not many.
+  void run_directly() const {
+    const std::int64_t bytes = std::max<std::int64_t>(1, 16 * row_bytes_);
+    const std::int64_t task =
+        std::clamp(panels_ * bytes / (2 * thread_count()), kLeastTaskBytes, kTaskBytes);
+    const bool small = tokens_.k * rows_ < kSmallProduct;
+    const std::int64_t grain = small ? panels_ : std::max<std::int64_t>(1, task / bytes);
+    parallel_for(panels_, grain, [&](std::int64_t first, std::int64_t end) {
+      const Buffers b = buffers();
+      fetch(args_.blocks.template as<const char>() + first * bytes,
+            std::min(bytes, (rows_ - first * 16) * row_bytes_));
+      for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
+    });
+  }
+
+  static void fetch(const char* p, std::int64_t bytes) {
+    for (std::int64_t at = 0; at < bytes; at += 64) _mm_prefetch(p + at, _MM_HINT_T0);
+  }
+
+  /// The outputs of panel p; the one behind it is fetched if it comes before `last`.
+  void run_panel_directly(std::int64_t p, std::int64_t last, const Buffers& b) const {
     QuantTile t{};
     t.y_row = rows_;
     t.y_bf16 = args_.y.dtype == DType::bf16;
-    for (std::int64_t p = 0; p < panels; ++p) {
-      const Unpacking u = rows_of_panel(first + p, last, b);
-      const F32x16 sums[1][1] = {{multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0))}};
-      t.bias = args_.bias.empty() ? nullptr : b.bias + p * 16;
-      t.y = output(0, (first + p) * 16);
-      t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - (first + p) * 16));
-      store_tile<1, 1>(t, sums);
-    }
+    if (!args_.bias.empty()) gather_bias(p, 1, b.bias);
+    t.bias = args_.bias.empty() ? nullptr : b.bias;
+    const Unpacking u = rows_of_panel(p, last, b);
+    const F32x16 sums[1][1] = {{multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0))}};
+    t.y = output(0, p * 16);
+    t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - p * 16));
+    store_tile<1, 1>(t, sums);
   }
 
   void run_slab(std::int64_t first, std::int64_t last, const Range& tokens) const {
     const Buffers b = buffers();
     const std::int64_t panels = std::min(slab_panels_, panels_ - first);
     if (args_.exact) return run_exact(first, panels, last, b);
-    if constexpr (reads_directly(kType))
-      if (tokens_.tokens == 1) return run_direct(first, panels, last, b);
     for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, last, p, b);
     if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
     const std::int64_t rows =
