@@ -307,12 +307,21 @@ class Product {
         c_.at(chunk.batch, chunk.row + group + row, chunk.column + column));
   }
 
+  /// Whether b, read as rows of k, lies without gaps.
+  bool rows_adjoin() const { return b_.row == 1 && b_.column == count_k_; }
+
+  static void fetch(const char* p, std::int64_t bytes) {
+    for (std::int64_t at = 0; at < bytes; at += 64) _mm_prefetch(p + at, _MM_HINT_T0);
+  }
+
   /// All rows of a chunk that has few, over all of k.
   void run_few(const Chunk& chunk) const {
     const Range all{0, problem_.words, nullptr, 0};
     const Rows a = prepare_a(chunk, all, 0, chunk.rows);
     Tile t = tile_of(all, a);
     t.a = a.data;
+    const std::int64_t row = b_.column * (b_.bf16 ? 2 : 4);
+    if (rows_adjoin()) fetch(b_.at(chunk.batch, 0, chunk.column), kLanes * row);
     for (std::int64_t n = 0; n < chunk.columns; n += kLanes) {
       t.columns = static_cast<int>(std::min<std::int64_t>(kLanes, chunk.columns - n));
       t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
@@ -320,7 +329,8 @@ class Product {
       t.out = c_.at(chunk.batch, chunk.row, chunk.column + n);
       const char* data = b_.at(chunk.batch, 0, chunk.column + n);
       const Operand x{data, b_.column, b_.row, b_.bf16, count_k_};
-      few_rows<Mode>(static_cast<int>(chunk.rows), x, t);
+      const bool more = n + 2 * kLanes <= chunk.columns && rows_adjoin();
+      few_rows<Mode>(static_cast<int>(chunk.rows), x, t, {more ? data + kLanes * row : nullptr});
     }
   }
 

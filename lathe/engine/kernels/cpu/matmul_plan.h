@@ -52,6 +52,8 @@ constexpr std::int64_t kCopyColumns = 256;  // from here on rows of a are copied
                                             // of 16 columns read a often enough to pay for it
 #endif
 constexpr std::int64_t kPartialRows = 384;
+constexpr std::int64_t kPiece = 512 * 1024;      // bytes of b that few rows read: at most ...
+constexpr std::int64_t kLeastPiece = 64 * 1024;  // ... and at least
 constexpr std::int64_t kSmall = 20000;  // vector multiplies, about 5 us: not worth a second thread
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -92,6 +94,16 @@ inline double estimate(const Problem& p, const Plan& plan, int threads) {
   return (static_cast<double>(waves) + (threads > 1 ? 1.0 / 32 : 0.0)) * chunk;
 }
 
+/// Few rows: what counts is to read b in long pieces, two for each thread: only the first 16 rows
+/// of a piece are not fetched while others are multiplied.
+inline void choose_pieces(const Problem& p, Plan& plan) {
+  const std::int64_t panels = ceil_div(p.columns, kLanes), panel = p.words * kLanes * 4;
+  const std::int64_t piece = std::clamp(panels * panel / (2 * thread_count()), kLeastPiece, kPiece);
+  plan.strip_panels = std::clamp<std::int64_t>(piece / std::max<std::int64_t>(panel, 1), 1, panels);
+  plan.strips = ceil_div(panels, plan.strip_panels);
+  plan.block_rows = round_up(p.rows, kTileRows);
+}
+
 /// Tries strips and blocks of many sizes.
 inline void choose_chunks(const Problem& p, int threads, Plan& plan) {
   const std::int64_t panels = ceil_div(p.columns, kLanes);
@@ -124,9 +136,13 @@ inline Plan make_plan(const Problem& p) {
   plan.range = std::min(p.words, round_up(ceil_div(p.words, plan.ranges), kLanes));
   plan.ranges = p.words == 0 ? 1 : ceil_div(p.words, plan.range);
   const bool small = p.batch * p.rows * ceil_div(p.columns, kLanes) * p.words < kSmall;
-  choose_chunks(p, small ? 1 : thread_count(), plan);
+  if (p.few_rows) {
+    choose_pieces(p, plan);
+  } else {
+    choose_chunks(p, small ? 1 : thread_count(), plan);
+  }
   plan.chunks = p.batch * plan.strips * plan.blocks;
-  plan.chunks_a_task = small ? plan.chunks : 1;
+  plan.chunks_a_task = small && !p.few_rows ? plan.chunks : 1;
   plan.group_rows = std::min(plan.block_rows, kGroupRows);
   const std::int64_t columns = plan.strip_panels * kLanes;
   if (p.b != Access::in_place && !p.few_rows)

@@ -17,7 +17,6 @@ constexpr int few_rows_limit() {
 }
 
 constexpr int kBlockWords = 4;
-constexpr std::int64_t kRowsAhead = 128;  // words fetched ahead
 
 struct Block {
   F32x16 word[kBlockWords];
@@ -79,18 +78,24 @@ inline void add_word(const Word* a, std::ptrdiff_t a_row, F32x16 b, Sums<R, 1>& 
   for (int i = 0; i < R; ++i) s.at[i][0] = Mode::mul_add(splat(a[i * a_row]), b, s.at[i][0]);
 }
 
-/// Fetches what 16 rows hold kRowsAhead words on; past their end, the start of the next 16.
-inline void prefetch_columns(const char* p, std::ptrdiff_t row, std::int64_t at, std::int64_t end) {
-  const std::int64_t ahead = at + kRowsAhead;
-  const char* from = ahead < end ? p + 4 * ahead : p + kLanes * row + 4 * (ahead - end);
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes; ++i) _mm_prefetch(from + i * row, _MM_HINT_T0);
-}
+/// Where the 16 rows of b after the current ones lie, or nothing.
+struct NextRows {
+  const char* data = nullptr;
+
+  /// The part that corresponds to unit u of the current rows: one line after the other, while
+  /// sixteen rows at once are too many streams for the processor to foresee. Into the second-level
+  /// cache: fewer misses fit into the first (quant_unpack.h fetches alike).
+  void fetch(std::int64_t u) const {
+    if (data == nullptr) return;
+#pragma GCC unroll 4
+    for (int i = 0; i < kBlockWords; ++i) _mm_prefetch(data + (u + i) * 4 * kLanes, _MM_HINT_T1);
+  }
+};
 
 /// Sums of R rows by 16 columns over all of k; t gives a, the start and the destination. `x` is b
-/// from the tile's first column on.
+/// from the tile's first column on; `next` lies behind it.
 template <typename Mode, int R>
-inline void run_few_rows(const Operand& x, const Tile& t) {
+inline void run_few_rows(const Operand& x, const Tile& t, const NextRows& next) {
   Sums<R, 1> s;
   start(t, s);
   const bool widen = !Mode::kPairs && x.bf16;
@@ -100,7 +105,7 @@ inline void run_few_rows(const Operand& x, const Tile& t) {
   std::int64_t u = 0;
   if (t.columns == kLanes) {
     for (; u + kBlockWords <= units; u += kBlockWords) {
-      if (u % kLanes == 0) prefetch_columns(x.data, row, u, units);
+      next.fetch(u);
       const Block block = gather(x.data + 4 * u, row);
 #pragma GCC unroll 4
       for (int j = 0; j < kBlockWords; ++j) {
@@ -124,10 +129,10 @@ inline void run_few_rows(const Operand& x, const Tile& t) {
 
 /// 1 <= rows <= few_rows_limit.
 template <typename Mode, int R = few_rows_limit<Mode>()>
-inline void few_rows(int rows, const Operand& x, const Tile& t) {
+inline void few_rows(int rows, const Operand& x, const Tile& t, const NextRows& next) {
   if constexpr (R > 1)
-    if (rows < R) return few_rows<Mode, R - 1>(rows, x, t);
-  run_few_rows<Mode, R>(x, t);
+    if (rows < R) return few_rows<Mode, R - 1>(rows, x, t, next);
+  run_few_rows<Mode, R>(x, t, next);
 }
 
 }  // namespace lathe::kernels::LATHE_ISA
