@@ -62,6 +62,12 @@ void write(Level level, std::string_view message) {
   if (to.after != nullptr) to.after();
 }
 
+Level level() {
+  Logger& from = logger();
+  const std::lock_guard<std::mutex> lock(from.mutex);
+  return from.level;
+}
+
 void set_level(Level level) {
   const std::lock_guard<std::mutex> lock(logger().mutex);
   logger().level = level;

@@ -13,6 +13,7 @@ void write(Level level, std::string_view message);
 
 /// Messages below this level are dropped (default kInfo; LATHE_LOG=debug|info|warning|error).
 void set_level(Level level);
+Level level();
 
 /// Called before and after each message, so that a live progress line can get out of the way.
 void set_interlude(void (*before)(), void (*after)());

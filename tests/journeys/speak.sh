@@ -86,6 +86,20 @@ r = rows[0]
 assert r['chunks'] == 9 and r['scored_tokens'] == 9 * 31 and 1 < r['perplexity'] < 400 and r['error'] > 0"
 refused 2 'at least 512 tokens' bash -c "printf 'short' > short.txt; '$lathe' perplexity run short.txt --context 256"
 
+# Speed.
+check 'speed' bash -c "'$lathe' bench run -p 16 -n 4 -d 0,8 --batch 1,2 -r 2 --json > speed.jsonl"
+check 'speed counts' json speed.jsonl "
+works = [r['work'] for r in rows]
+assert works == ['load', 'pp16', 'tg4', 'tg4 x2', 'pp16 @ d8', 'tg4 @ d8', 'tg4 @ d8 x2', 'encode'], works
+assert all(r['value'] > 0 and len(r['samples']) == 2 and r['isa'] for r in rows)
+assert all(0 < r['share_of_compute'] < 1 and r['gflops'] > 0 for r in rows[1:-1])"
+shows 'speed as a table' '^tg4 .*tokens/s.*% of' "$lathe" bench run --only decode -n 4 -r 1
+refused 2 'everything not in' "$lathe" bench run --only everything
+refused 3 'nowhere' "$lathe" bench nowhere
+refused 6 'cache of tg4 @ d16000000 x4096' "$lathe" bench run --only decode -n 4 -d 16000000 --batch 4096
+refused 3 'no-text' "$lathe" bench run --only encode --text no-text
+shows 'speed of training a recipe' '^train .*T257' "$lathe" bench --only train --train tiny.toml -r 1
+
 # A conversation.
 talk 'Hello\nAnd then?\n/tokens\n' -n 12 > a.txt
 talk 'Hello\nAnd then?\n/tokens\n' -n 12 > b.txt

@@ -18,9 +18,27 @@ LATHE_KERNEL(peak_f32, PeakArgs)
 constexpr std::int64_t kPeakFlops = 2 * 16 * 12;
 constexpr std::int64_t kPeakFlopsBf16 = 2 * 32 * 12;
 
+/// Products of unsigned and signed bytes added up in 32 bits: vpmaddubsw, vpmaddwd and vpaddd. A
+/// round is kPeakOpsInt8 operations a thread.
+LATHE_KERNEL(peak_int8, PeakArgs)
+constexpr std::int64_t kPeakOpsInt8 = 2 * 64 * 12;
+
 namespace avx512_bf16 {
 /// vdpbf16ps. Only at Isa::avx512_bf16. A round is kPeakFlopsBf16 operations a thread.
 void peak_bf16(const PeakArgs& args) noexcept;
 }  // namespace avx512_bf16
+
+namespace avx512_vnni {
+/// vpdpbusd. From Isa::avx512_vnni on. A round is kPeakOpsInt8 operations a thread.
+void peak_int8(const PeakArgs& args) noexcept;
+}  // namespace avx512_vnni
+
+/// All threads read `count` floats once, in order; `sink` keeps the sums alive.
+struct ReadArgs {
+  const float* data = nullptr;
+  std::int64_t count = 0;
+  float* sink = nullptr;  // one float a thread
+};
+LATHE_KERNEL(peak_read, ReadArgs)
 
 }  // namespace lathe::kernels

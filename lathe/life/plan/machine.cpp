@@ -23,6 +23,10 @@ double best_seconds(int repeats, Work&& work) {
   return std::max(best, 1e-9);
 }
 
+// Many short runs: on a shared machine some of them have all cores to themselves.
+constexpr std::int64_t kRounds = 10000;
+constexpr int kRepeats = 48;
+
 }  // namespace
 
 bool multiplies_bf16() { return kernels::isa() == kernels::Isa::avx512_bf16; }
@@ -31,13 +35,31 @@ std::string instruction_set() { return std::string(kernels::name(kernels::isa())
 
 double peak_flops(DType compute) {
   std::vector<float> sink(static_cast<std::size_t>(thread_count()));
-  constexpr std::int64_t kRounds = 40000;
   const kernels::PeakArgs args{kRounds, sink.data()};
   const bool bf16 = compute == DType::bf16 && multiplies_bf16();
   const double seconds = best_seconds(
-      8, [&] { bf16 ? kernels::avx512_bf16::peak_bf16(args) : kernels::peak_f32(args); });
+      kRepeats, [&] { bf16 ? kernels::avx512_bf16::peak_bf16(args) : kernels::peak_f32(args); });
   const double flops = static_cast<double>(bf16 ? kernels::kPeakFlopsBf16 : kernels::kPeakFlops);
   return flops * kRounds * thread_count() / seconds;
+}
+
+double peak_int8_ops() {
+  std::vector<float> sink(static_cast<std::size_t>(thread_count()));
+  const kernels::PeakArgs args{kRounds, sink.data()};
+  const bool vnni = kernels::isa() >= kernels::Isa::avx512_vnni;
+  const double seconds = best_seconds(
+      kRepeats, [&] { vnni ? kernels::avx512_vnni::peak_int8(args) : kernels::peak_int8(args); });
+  return static_cast<double>(kernels::kPeakOpsInt8) * kRounds * thread_count() / seconds;
+}
+
+double read_bandwidth() {
+  constexpr std::int64_t kFloats = 64 << 20;  // 256 MiB
+  const std::vector<float> data(kFloats, 1.0f);
+  std::vector<float> sink(static_cast<std::size_t>(thread_count()));
+  const double seconds = best_seconds(16, [&] {
+    kernels::peak_read({data.data(), kFloats, sink.data()});
+  });
+  return 4.0 * kFloats / seconds;
 }
 
 double memory_bandwidth() {
