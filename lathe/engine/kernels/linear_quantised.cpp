@@ -75,6 +75,15 @@ void linear_quantised(const LinearQuantisedArgs& args) noexcept {
   avx512_vnni::linear_quantised(args);
 }
 
+void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
+  const bool plain = std::any_of(all.begin(), all.end(), reference_only);
+  if (plain || isa() < Isa::avx512_vnni) {
+    for (const LinearQuantisedArgs& args : all) linear_quantised(args);
+  } else {
+    avx512_vnni::linears_quantised(all);
+  }
+}
+
 std::int64_t linear_quantised_back_workspace(const LinearQuantisedArgs& args) noexcept {
   if (reference_only(args)) return 0;
   const std::int64_t rows = rows_of(args.blocks);

@@ -111,6 +111,14 @@ Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// values whether exact or not; none for the blocks.
 Tensor linear_quantised(const Tensor& x, const Tensor& blocks, kernels::QuantType type,
                         const Tensor& bias = {}, bool exact = false);
+struct QuantisedWeight {
+  Tensor blocks;  // u8 [N,row_bytes]
+  kernels::QuantType type = kernels::QuantType::q8_0;
+  Tensor bias;  // [N] or none
+};
+/// linear_quantised of x with each of two or three weights: one token runs in one parallel region.
+Outputs linears_quantised(const Tensor& x, std::span<const QuantisedWeight> weights,
+                          bool exact = false);
 /// dy W with W as quantised blocks. Shapes: dy f32 [...,N], blocks u8 [N,row_bytes] -> [...,K].
 Tensor linear_quantised_back(const Tensor& dy, const Tensor& blocks, kernels::QuantType type);
 

@@ -150,6 +150,109 @@ std::vector<Sample> samples_linear() {
   return all;
 }
 
+// --- linears_quantised(x, blocks, bias, blocks, bias, ..)
+// ------------------------------------------
+
+struct JoinedAttrs {
+  std::array<QuantType, kernels::kMostJoined> types{};
+  bool exact = false;
+  void fields(Fields& f) {
+    std::string text;
+    for (const QuantType type : types)
+      text += std::string(text.empty() ? "" : " ") + std::string(kernels::name(type));
+    f("types", text);
+    f("exact", exact);
+  }
+  QuantAttrs one(std::size_t i) const { return {.type = types[i], .exact = exact}; }
+};
+
+std::size_t joined(Inputs in) { return (in.size() - 1) / 2; }
+std::array<Tensor, 3> inputs_of(Inputs in, std::size_t i) {
+  return {in[0], in[1 + 2 * i], in[2 + 2 * i]};
+}
+
+void infer_joined(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
+  LATHE_CHECK(in.size() % 2 == 1 && joined(in) <= kernels::kMostJoined);
+  for (std::size_t i = 0; i < joined(in); ++i)
+    infer_linear(inputs_of(in, i), attrs.as<JoinedAttrs>().one(i), out);
+}
+
+struct JoinedArgs {
+  std::array<LinearQuantisedArgs, kernels::kMostJoined> at{};
+  std::size_t count = 0;
+  std::int64_t workspace = 0;
+};
+
+/// Each product has a workspace of its own, one behind the other.
+JoinedArgs joined_args(const KernelCall& c) {
+  JoinedArgs all;
+  const auto& attrs = c.attrs->as<JoinedAttrs>();
+  for (; all.count < kernels::kMostJoined; ++all.count) {
+    const std::size_t i = all.count;
+    if (c.in[1 + 2 * i].rank == 0) break;
+    LinearQuantisedArgs& args = all.at[i];
+    args = {.x = as_rows(c.in[0]),
+            .blocks = c.in[1 + 2 * i],
+            .y = as_rows(c.out[i]),
+            .bias = c.in[2 + 2 * i],
+            .type = attrs.types[i],
+            .exact = attrs.exact};
+    args.workspace_bytes = (kernels::linear_quantised_workspace(args) + 63) / 64 * 64;
+    args.workspace = static_cast<char*>(c.workspace) + all.workspace;
+    all.workspace += args.workspace_bytes;
+  }
+  return all;
+}
+
+std::int64_t workspace_joined(const KernelCall& c) noexcept { return joined_args(c).workspace; }
+void cpu_joined(const KernelCall& c) noexcept {
+  const JoinedArgs all = joined_args(c);
+  kernels::linears_quantised({all.at.data(), all.count});
+}
+
+Outputs composite_joined(Inputs in, const Attrs& attrs) {
+  Outputs out;
+  const auto& a = attrs.as<JoinedAttrs>();
+  for (std::size_t i = 0; i < joined(in); ++i)
+    out.push_back(linear_quantised(in[0], in[1 + 2 * i], a.types[i], in[2 + 2 * i], a.exact));
+  return out;
+}
+
+double flops_joined(Inputs in, Inputs out, const Attrs&) {
+  double outputs = 0;
+  for (const Tensor& y : out) outputs += static_cast<double>(y.count());
+  return 2.0 * outputs * static_cast<double>(in[0].dim(-1));
+}
+
+/// Two or three weights, of one token or of several, with and without bias.
+std::vector<Sample> samples_joined() {
+  std::vector<Sample> all;
+  const auto add = [&all](std::vector<QuantType> types, std::int64_t m, bool exact) {
+    Sample s{.inputs = {{{m, 256}, DType::f32}}};
+    JoinedAttrs attrs{.exact = exact};
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      const std::int64_t n = 20 + 30 * static_cast<std::int64_t>(i);
+      attrs.types[i] = types[i];
+      s.inputs.push_back({{n, kernels::row_bytes(types[i], 256)}, DType::u8});
+      s.inputs.push_back({{n}, DType::f32});
+    }
+    s.attrs = attrs;
+    s.integer_below = 256;
+    s.differentiable = exact ? 1 : 0;
+    s.adjust = [types](std::vector<Tensor>& in) {
+      for (std::size_t i = 0; i < types.size(); ++i) calm_scales(types[i], in[1 + 2 * i]);
+    };
+    all.push_back(s);
+  };
+  using enum QuantType;
+  add({q8_0, q8_0, q8_0}, 1, false);
+  add({q4_k, q4_k, q6_k}, 1, false);
+  add({q4_0, mxfp4}, 1, false);
+  add({q5_0, q4_1}, 9, false);
+  add({q8_0, q6_k}, 3, true);
+  return all;
+}
+
 // --- linear_quantised_back(dy, blocks)
 // ------------------------------------------------------------
 
@@ -243,6 +346,14 @@ extern const OpDef linear_quantised{.name = "linear_quantised",
                                     .saves_outputs = 0,
                                     .flops = flops_linear,
                                     .samples = samples_linear};
+extern const OpDef linears_quantised{.name = "linears_quantised",
+                                     .traits = kMatmulLike,
+                                     .infer = infer_joined,
+                                     .cpu = cpu_joined,
+                                     .workspace = workspace_joined,
+                                     .composite = composite_joined,
+                                     .flops = flops_joined,
+                                     .samples = samples_joined};
 extern const OpDef linear_quantised_back{.name = "linear_quantised_back",
                                          .traits = kMatmulLike,
                                          .infer = infer_back,
@@ -263,6 +374,18 @@ Tensor linear_quantised(const Tensor& x, const Tensor& blocks, QuantType type, c
                         bool exact) {
   return apply_one(defs::linear_quantised, std::array{x, blocks, bias},
                    QuantAttrs{.type = type, .exact = exact});
+}
+
+Outputs linears_quantised(const Tensor& x, std::span<const QuantisedWeight> weights, bool exact) {
+  LATHE_CHECK(!weights.empty() && weights.size() <= kernels::kMostJoined);
+  std::array<Tensor, 1 + 2 * kernels::kMostJoined> in{x};
+  JoinedAttrs attrs{.exact = exact};
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    in[1 + 2 * i] = weights[i].blocks;
+    in[2 + 2 * i] = weights[i].bias;
+    attrs.types[i] = weights[i].type;
+  }
+  return apply(defs::linears_quantised, Inputs(in).first(1 + 2 * weights.size()), attrs);
 }
 
 Tensor linear_quantised_back(const Tensor& dy, const Tensor& blocks, QuantType type) {

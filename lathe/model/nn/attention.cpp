@@ -34,17 +34,19 @@ Tensor SelfAttention::normalised(const Tensor& x, const std::optional<Norm>& nor
   return norm ? (*norm)(x, x.dtype()) : x;
 }
 
-Tensor SelfAttention::heads_of(const Tensor& x, const Linear& linear,
-                               const std::optional<Norm>& norm, std::int64_t heads) const {
-  const Shape split{x.dim(0), x.dim(1), heads, head_size_};
-  if (a_->qk_norm == QkNorm::whole) return ops::reshape(normalised(linear(x), norm), split);
-  return normalised(ops::reshape(linear(x), split), norm);
+Tensor SelfAttention::heads_of(const Tensor& y, const std::optional<Norm>& norm,
+                               std::int64_t heads) const {
+  const Shape split{y.dim(0), y.dim(1), heads, head_size_};
+  if (a_->qk_norm == QkNorm::whole) return ops::reshape(normalised(y, norm), split);
+  return normalised(ops::reshape(y, split), norm);
 }
 
 SelfAttention::Heads SelfAttention::project(const Tensor& x) const {
-  if (!qkv)
-    return {heads_of(x, *q, q_norm, heads_), heads_of(x, *k, k_norm, kv_heads_),
-            heads_of(x, *v, {}, kv_heads_)};
+  if (!qkv) {
+    const ops::Outputs y = apply_all(x, {&*q, &*k, &*v});
+    return {heads_of(y[0], q_norm, heads_), heads_of(y[1], k_norm, kv_heads_),
+            heads_of(y[2], {}, kv_heads_)};
+  }
   const std::int64_t b = x.dim(0), t = x.dim(1), d = head_size_;
   if (a_->qkv == QkvLayout::by_head) {
     const Tensor y = ops::reshape((*qkv)(x), {b, t, heads_, 3 * d});

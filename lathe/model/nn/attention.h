@@ -29,8 +29,7 @@ struct SelfAttention {
     Tensor q, k, v;  // [B,T,H,D], [B,T,K,D] twice
   };
   Heads project(const Tensor& x) const;
-  Tensor heads_of(const Tensor& x, const Linear& linear, const std::optional<Norm>& norm,
-                  std::int64_t heads) const;
+  Tensor heads_of(const Tensor& y, const std::optional<Norm>& norm, std::int64_t heads) const;
   Tensor normalised(const Tensor& x, const std::optional<Norm>& norm) const;
 
   const Architecture* a_;

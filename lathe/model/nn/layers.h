@@ -1,6 +1,9 @@
 // The layers that models are built from.
 #pragma once
 
+#include <initializer_list>
+#include <vector>
+
 #include "lathe/engine/ops/ops.h"
 #include "lathe/model/model.h"
 #include "lathe/model/nn/module.h"
@@ -38,6 +41,24 @@ struct Linear {
     v("bias", bias);
   }
 };
+
+/// What two or three layers make of the same x. Quantised weights share a parallel region.
+inline ops::Outputs apply_all(const Tensor& x, std::initializer_list<const Linear*> layers) {
+  const auto exact = [](const Linear* l) { return l->weight.quantised()->exact; };
+  bool joined = true;
+  for (const Linear* l : layers)
+    joined = joined && l->weight.quantised() && exact(l) == exact(*layers.begin());
+  ops::Outputs out;
+  if (!joined) {
+    for (const Linear* l : layers) out.push_back((*l)(x));
+    return out;
+  }
+  std::vector<ops::QuantisedWeight> weights;
+  for (const Linear* l : layers)
+    weights.push_back(
+        {l->weight.value(), l->weight.quantised()->type, l->bias ? l->bias->value() : Tensor()});
+  return ops::linears_quantised(x, weights, exact(*layers.begin()));
+}
 
 /// Rows of a table, as f32 (the residual stream). Shapes: ids i32 [...] -> f32 [...,C].
 struct Embedding {

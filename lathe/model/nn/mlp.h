@@ -30,7 +30,10 @@ struct Mlp {
 
   /// Shapes: x [...,C] -> [...,C].
   Tensor operator()(const Tensor& x) const {
-    if (gate) return down(ops::gated((*gate)(x), (*up)(x), f_));
+    if (gate) {
+      const ops::Outputs both = apply_all(x, {&*gate, &*up});
+      return down(ops::gated(both[0], both[1], f_));
+    }
     if (!gate_up) return down(ops::activate((*up)(x), f_));
     const Tensor both = (*gate_up)(x);
     const auto half = [&](std::int64_t i) {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "lathe/engine/kernels/cpu/matmul_plan.h"
 #include "lathe/engine/kernels/cpu/quant_direct.h"
@@ -94,10 +96,38 @@ class QuantProduct {
     return front_bytes() + thread_count() * thread_bytes() + product_bytes();
   }
 
+  /// Whether rows are read where they lie, for the only token.
+  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
+  std::int64_t panels() const { return panels_; }
+  std::int64_t weight_bytes() const { return rows_ * row_bytes_; }
+
+  /// Panels of a task where is_direct() and all tasks read `bytes`. They lie one after the other;
+  /// only the first is not fetched while another is multiplied, so there are two tasks for each
+  /// thread and not many.
+  std::int64_t panels_of_piece(std::int64_t bytes) const {
+    if (bytes < kLeastTaskBytes) return panels_;
+    const std::int64_t piece =
+        std::clamp(bytes / (2 * thread_count()), kLeastTaskBytes / 2, kTaskBytes);
+    return std::max<std::int64_t>(1, piece / std::max<std::int64_t>(1, 16 * row_bytes_));
+  }
+
+  /// Outputs of panels [first, end) where is_direct(), after quantise_tokens().
+  void run_panels_directly(std::int64_t first, std::int64_t end) const {
+    const Buffers b = buffers();
+    fetch(args_.blocks.template as<const char>() + first * 16 * row_bytes_,
+          std::min<std::int64_t>(16, rows_ - first * 16) * row_bytes_);
+    for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
+  }
+
+  void quantise_tokens() const {
+    parallel_for(tokens_.tokens, row_grain(tokens_.k), [&](std::int64_t m, std::int64_t end) {
+      for (; m < end; ++m) quantise_token(args_.x, m, tokens_);
+    });
+  }
+
   void run() const {
     if (!args_.exact) quantise_tokens();
-    if constexpr (reads_directly(kType))
-      if (tokens_.tokens == 1 && !args_.exact) return run_directly();
+    if (is_direct()) return run_directly();
     const std::int64_t slabs = ceil_div(panels_, slab_panels_);
     const std::int64_t parts = args_.exact ? 1 : token_parts(slabs);
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
@@ -158,12 +188,6 @@ class QuantProduct {
     return b;
   }
 
-  void quantise_tokens() const {
-    parallel_for(tokens_.tokens, row_grain(tokens_.k), [&](std::int64_t m, std::int64_t end) {
-      for (; m < end; ++m) quantise_token(args_.x, m, tokens_);
-    });
-  }
-
   /// Slabs that a thread takes together: all where threads would cost more than they bring; more
   /// than one where there are plenty, for the sake of what is fetched ahead.
   std::int64_t slabs_a_task(std::int64_t slabs, std::int64_t parts) const {
@@ -206,20 +230,9 @@ class QuantProduct {
     unpack<kType>(u);
   }
 
-  /// The only token. A task is panels that lie one after the other: only its first one is not
-  /// fetched while another is multiplied, so there are two for each thread and not many.
   void run_directly() const {
-    const std::int64_t bytes = std::max<std::int64_t>(1, 16 * row_bytes_);
-    const std::int64_t task =
-        std::clamp(panels_ * bytes / (2 * thread_count()), kLeastTaskBytes, kTaskBytes);
-    const bool small = tokens_.k * rows_ < kSmallProduct;
-    const std::int64_t grain = small ? panels_ : std::max<std::int64_t>(1, task / bytes);
-    parallel_for(panels_, grain, [&](std::int64_t first, std::int64_t end) {
-      const Buffers b = buffers();
-      fetch(args_.blocks.template as<const char>() + first * bytes,
-            std::min(bytes, (rows_ - first * 16) * row_bytes_));
-      for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
-    });
+    parallel_for(panels_, panels_of_piece(weight_bytes()),
+                 [this](std::int64_t first, std::int64_t end) { run_panels_directly(first, end); });
   }
 
   static void fetch(const char* p, std::int64_t bytes) {
@@ -234,7 +247,9 @@ class QuantProduct {
     if (!args_.bias.empty()) gather_bias(p, 1, b.bias);
     t.bias = args_.bias.empty() ? nullptr : b.bias;
     const Unpacking u = rows_of_panel(p, last, b);
-    const F32x16 sums[1][1] = {{multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0))}};
+    F32x16 sums[1][1] = {{zero()}};
+    if constexpr (reads_directly(kType))
+      sums[0][0] = multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0));
     t.y = output(0, p * 16);
     t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - p * 16));
     store_tile<1, 1>(t, sums);
@@ -371,6 +386,62 @@ auto with_product(const LinearQuantisedArgs& args, const Body& body) {
       LATHE_CASE(q8_0);
 #undef LATHE_CASE
   }
+}
+
+inline std::int64_t workspace_of_product(const LinearQuantisedArgs& args) {
+  if (args.x.count() == 0 || args.blocks.count() == 0) return 0;
+  return with_product(args, [](const auto& product) { return product.workspace_bytes(); });
+}
+
+/// Products of one token in one region.
+class JoinedProducts {
+ public:
+  explicit JoinedProducts(std::span<const LinearQuantisedArgs> all) : all_(all) {
+    for (const LinearQuantisedArgs& args : all)
+      bytes_ += with_product(args, [](const auto& p) { return p.weight_bytes(); });
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Pieces n = with_product(all[i], [this](const auto& p) {
+        const std::int64_t panels = p.panels_of_piece(bytes_);
+        return Pieces{p.panels(), panels, ceil_div(p.panels(), panels)};
+      });
+      pieces_[i] = n;
+      count_ += n.count;
+    }
+  }
+
+  void run() const {
+    for (const LinearQuantisedArgs& args : all_)
+      with_product(args, [](const auto& p) { p.quantise_tokens(); });
+    parallel_for(count_, bytes_ < kLeastTaskBytes ? count_ : 1,
+                 [this](std::int64_t i, std::int64_t end) {
+                   for (; i < end; ++i) run_piece(i);
+                 });
+  }
+
+ private:
+  struct Pieces {
+    std::int64_t panels, panels_each, count;
+  };
+
+  void run_piece(std::int64_t i) const {
+    std::size_t which = 0;
+    for (; i >= pieces_[which].count; ++which) i -= pieces_[which].count;
+    const Pieces& n = pieces_[which];
+    const std::int64_t first = i * n.panels_each;
+    with_product(all_[which], [&](const auto& p) {
+      p.run_panels_directly(first, std::min(n.panels, first + n.panels_each));
+    });
+  }
+
+  std::span<const LinearQuantisedArgs> all_;
+  std::array<Pieces, kMostJoined> pieces_{};
+  std::int64_t bytes_ = 0, count_ = 0;
+};
+
+inline bool can_join(const LinearQuantisedArgs& args) {
+  return args.x.count() > 0 && args.blocks.count() > 0 &&
+         args.workspace_bytes >= workspace_of_product(args) &&
+         with_product(args, [](const auto& p) { return p.is_direct(); });
 }
 
 }  // namespace lathe::kernels::LATHE_ISA
