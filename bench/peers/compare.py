@@ -1,10 +1,11 @@
 """Lathe and its peers in turns, each in a process of its own; called by run.sh.
 
 Works: train10m, train135m (tokens/s and peak memory against PyTorch), tokenizer (training against
-tokenizers, encoding against tiktoken). Prints a table, and one JSON line a row into --json:
+tokenizers, encoding against tiktoken); those of inference.py against llama.cpp. Prints a table, and
+one JSON line a row into --json:
 {"work", "isa", "lathe", "peer", "peer_name", "ratio", "unit", "lathe_spread", "peer_spread", "rounds"}.
 lathe, peer: medians over the rounds; spread: (largest - smallest) / median. ratio is lathe / peer for
-speeds (above 1 Lathe is faster) and for memory (below 1 Lathe needs less).
+speeds (above 1 Lathe is faster), and for memory and times (below 1 Lathe needs less).
 """
 
 import argparse
@@ -13,12 +14,13 @@ import os
 import pathlib
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
+import inference
 import isa
+from measure import Series, Table, run_child
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -42,7 +44,7 @@ SHAPES = {"10m": ("bench_10m.toml", 4096, 3, 8), "135m": ("bench_135m.toml", 204
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("works", nargs="+", choices=("train10m", "train135m", "tokenizer"))
+    parser.add_argument("works", nargs="+", choices=("train10m", "train135m", "tokenizer", *inference.WORKS))
     parser.add_argument("--lathe", default=str(ROOT / "build/release/lathe"))
     parser.add_argument("--python", required=True, help="the python of setup.sh")
     parser.add_argument("--text", help="English text, 20 MB or more")
@@ -50,73 +52,13 @@ def arguments():
     parser.add_argument("--vocab", type=int, default=32000, help="tokenizer work: size to train")
     parser.add_argument("--peer-mode", help="skip the search, for example '--mode eager-fp32'")
     parser.add_argument("--set", action="append", default=[], help="passed on to lathe train")
+    parser.add_argument("--llama", help="folder of llama.cpp's programs, by setup_llama.sh")
+    parser.add_argument("--models", help="folder for the GGUF files that are made")
+    parser.add_argument("--model", action="append", help="a GGUF file in their place (repeatable)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
+                        help="of inference")
     parser.add_argument("--json", help="append the rows to this file")
     return parser.parse_args()
-
-
-def run_child(command, cpus=None, stdout=subprocess.PIPE):
-    """(output, wall seconds, peak resident bytes) of a command; stops when it fails."""
-    pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as errors:
-        child = subprocess.Popen(command, stdout=stdout, stderr=errors, text=True, preexec_fn=pin)
-        output = child.stdout.read() if child.stdout else ""
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            errors.seek(0)
-            tail = "".join(errors.readlines()[-20:])
-            raise SystemExit(f"{' '.join(map(str, command))}: exit {child.returncode}\n{tail}")
-    return output, seconds, usage.ru_maxrss * 1024
-
-
-class Series:
-    """The figures of one program over the rounds."""
-
-    def __init__(self):
-        self.values = []
-
-    def add(self, value):
-        self.values.append(value)
-
-    @property
-    def median(self):
-        return statistics.median(self.values)
-
-    @property
-    def spread(self):
-        return (max(self.values) - min(self.values)) / self.median
-
-
-class Table:
-    def __init__(self, path):
-        self.path, self.rows = path, []
-
-    def add(self, work, unit, lathe, peer, peer_name):
-        row = {
-            "work": work, "isa": isa.in_use(), "lathe": round(lathe.median, 3),
-            "peer": round(peer.median, 3), "peer_name": peer_name,
-            "ratio": round(lathe.median / peer.median, 3), "unit": unit,
-            "lathe_spread": round(lathe.spread, 3), "peer_spread": round(peer.spread, 3),
-            "rounds": len(lathe.values),
-        }
-        self.rows.append(row)
-        if self.path:
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-
-    def show(self):
-        head = ("work", "unit", "lathe", "peer", "ratio", "spreads", "peer name")
-        lines = [head]
-        for r in self.rows:
-            spreads = f"{r['lathe_spread']:.0%} {r['peer_spread']:.0%}"
-            lines.append((r["work"], r["unit"], f"{r['lathe']:g}", f"{r['peer']:g}",
-                          f"{r['ratio']:.2f}", spreads, r["peer_name"]))
-        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-        print(f"instruction set: {isa.in_use()}, {len(os.sched_getaffinity(0))} threads")
-        for line in lines:
-            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
 
 
 def lathe_train(options, shape, folder):
@@ -246,6 +188,8 @@ def main():
     options = arguments()
     if not os.access(options.lathe, os.X_OK):
         raise SystemExit(f"{options.lathe}: not built; cmake --preset release, then ninja")
+    if set(options.works) & set(inference.WORKS) and not options.llama:
+        raise SystemExit("--llama: the folder of llama.cpp's programs is needed")
     table = Table(options.json)
     with tempfile.TemporaryDirectory(prefix="lathe_bench_") as folder:
         folder = pathlib.Path(folder)
@@ -253,6 +197,8 @@ def main():
             print(f"{work}:", flush=True)
             if work == "tokenizer":
                 compare_tokenizers(options, table, folder)
+            elif work in inference.WORKS:
+                inference.compare_inference(options, work, table)
             else:
                 compare_training(options, work.removeprefix("train"), table, folder)
     table.show()
