@@ -35,7 +35,10 @@ class Forward {
       const Index next = run_end(args_, b, i, n_.queries);
       const Run run{b, g, i, next - i, start_of(args_, b, i)};
       open(run);
-      for (Index x = larger(blocks.begin, begin(0) / kBlock); x < blocks.end; ++x)
+      const Index from = larger(blocks.begin, begin(0) / kBlock);
+      prefetch_block(args_.k, b, run.start + from * kBlock, g);
+      prefetch_block(args_.v, b, run.start + from * kBlock, g);
+      for (Index x = from; x < blocks.end; ++x)
         if (pack(run, x * kBlock))
           store_partials(plan, x, records + i * n_.group * row_floats(plan));
       i = next;
@@ -95,8 +98,14 @@ class Forward {
                 scratch_.values);
       values_ = {scratch_.values, n_.padded};
     }
-    prefetch_block(args_.k, run.b, key + kBlock, run.g);
-    prefetch_block(args_.v, run.b, key + kBlock, run.g);
+    keys_ahead_ = values_ahead_ = {};
+    if (rows_ <= kTileRows) {
+      keys_ahead_ = rows_ahead(args_.k, run.b, key + kBlock, run.g);
+      values_ahead_ = rows_ahead(args_.v, run.b, key + kBlock, run.g);
+    } else {
+      prefetch_block(args_.k, run.b, key + kBlock, run.g);
+      prefetch_block(args_.v, run.b, key + kBlock, run.g);
+    }
     return true;
   }
 
@@ -115,7 +124,8 @@ class Forward {
                         .steps = (n_.size + Words::kUnits - 1) / Words::kUnits,
                         .c = scratch_.scores,
                         .ldc = kBlock,
-                        .fresh = true};
+                        .fresh = true,
+                        .ahead = keys_ahead_};
     chain<Words, false>(scores, tile, vectors);
     Range keys[kTileRows];
     for (int i = 0; i < tile; ++i) {
@@ -129,7 +139,8 @@ class Forward {
                         .steps = 0,
                         .c = scratch_.partial,
                         .ldc = n_.padded,
-                        .fresh = true};
+                        .fresh = true,
+                        .ahead = values_ahead_};
     chain_ragged<Words, false>(values, tile, static_cast<int>(n_.padded / 16), keys);
     return true;
   }
@@ -240,6 +251,7 @@ class Forward {
   const ForwardScratch scratch_;
   const Index words_;  // in a row of q or k
   Rows values_{};
+  RowsAhead keys_ahead_, values_ahead_;
   Index rows_ = 0;
   Block block_{};
   alignas(64) float tile_max_[16] = {};
@@ -252,18 +264,18 @@ void attend_split(const AttentionArgs& args, const ForwardPlan& plan, std::byte*
                   float* records) {
   const Shape& n = plan.n;
   const Index rows = n.queries * n.group, floats = rows * plan.blocks * plan.record;
-  constexpr Index kGrain = 4;
-  const Index pieces = (plan.blocks + kGrain - 1) / kGrain;
+  // A piece begins with a block that nothing has fetched: not too many of them.
+  const Index grain = larger(4, n.batch * n.kv_heads * plan.blocks / (8 * thread_count()));
+  const Index pieces = (plan.blocks + grain - 1) / grain;
   const auto forward = [&] {
     Arena arena(scratch + thread_index() * plan.scratch_bytes);
     return Forward<Words>(args, plan, ForwardScratch(arena, plan.rows, n.padded));
   };
   parallel_for(n.batch * n.kv_heads * pieces, 1, [&](Index first, Index last) {
     for (Index x = first; x < last; ++x) {
-      const Index head = x / pieces, from = x % pieces * kGrain;
+      const Index head = x / pieces, from = x % pieces * grain;
       forward().partials(head / n.kv_heads, head % n.kv_heads,
-                         {from, smaller(from + kGrain, plan.blocks)}, plan,
-                         records + head * floats);
+                         {from, smaller(from + grain, plan.blocks)}, plan, records + head * floats);
     }
   });
   parallel_for(n.batch * n.kv_heads * rows, 4, [&](Index first, Index last) {

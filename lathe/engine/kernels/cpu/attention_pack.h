@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lathe/engine/kernels/attention_shape.h"
+#include "lathe/engine/kernels/cpu/attention_tiles.h"
 #include "lathe/engine/kernels/cpu/vec.h"
 
 namespace lathe::kernels::LATHE_ISA::attention_parts {
@@ -89,6 +90,14 @@ LATHE_INLINE void prefetch_block(const View& v, Index b, Index t, Index h) {
   for (; t < end; ++t)
     for (Index d = 0; d < v.dims[3]; d += 64 / bytes)
       __builtin_prefetch(v.as<char>() + (at(v, b, t, h) + d) * bytes, 0, 2);
+}
+
+/// Rows [t, t + kAttentionBlock) as a chain fetches them.
+LATHE_INLINE RowsAhead rows_ahead(const View& v, Index b, Index t, Index h) {
+  const Index bytes = static_cast<Index>(size_of(v.dtype));
+  const Index count = smaller(kAttentionBlock, v.dims[1] - t);
+  if (count <= 0) return {};
+  return {v.as<char>() + at(v, b, t, h) * bytes, v.strides[1] * bytes, v.dims[3] * bytes, count};
 }
 
 /// `count` rows of a [B,T,heads,D] view from element `first` on, as words of the padded width; rows

@@ -24,6 +24,18 @@ struct F32Words {
   static LATHE_INLINE void put(float* row, int v, F32x16 x) { store(row + 16 * v, x); }
 };
 
+/// Rows that the next block will need. Where few queries share a block, all of it at once would
+/// stand in the way of the current one; row by row between the multiplications it costs nothing.
+struct RowsAhead {
+  const char* data = nullptr;
+  Index stride = 0, bytes = 0, count = 0;
+
+  LATHE_INLINE void fetch(Index row) const {
+    if (row >= count) return;
+    for (Index at = 0; at < bytes; at += 64) __builtin_prefetch(data + row * stride + at, 0, 2);
+  }
+};
+
 /// c[r][x] = chain over words t ascending of mul_add(left(r, t), b[t][x], .), from 0 (fresh) or
 /// going on from the stored c. left(r, t) is a[r * lda + t], or a[t * lda + r] when transposed.
 struct Chains {
@@ -35,6 +47,7 @@ struct Chains {
   float* c;
   Index ldc;
   bool fresh;
+  RowsAhead ahead = {};  // a row is fetched at each step
 };
 
 template <typename Words, bool kTransposed, int R, int V>
@@ -57,6 +70,7 @@ LATHE_INLINE void chain_tile(const Chains& x, Index row, Index column) {
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) sum[r][v] = Words::mul_add(left, right[v], sum[r][v]);
     }
+    x.ahead.fetch(t);
     a += kTransposed ? x.lda : 1;
     b += x.ldb;
   }
