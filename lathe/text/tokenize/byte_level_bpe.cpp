@@ -114,20 +114,15 @@ BpeOptions ByteLevelBpe::options() {
       fail(ErrorCode::kCorrupt, "model.unk_token: '{}' is not in model.vocab", spec_.unknown);
     options.unknown = found->second;
   }
-  int missing = 0, missing_of_utf8 = 0;
+  int missing = 0;
   for (int b = 0; b < 256; ++b) {
     const char byte = static_cast<char>(b);
     const auto found = id_of_text_.find(to_alphabet({&byte, 1}));
     options.byte_ids[static_cast<std::size_t>(b)] = found == id_of_text_.end() ? -1 : found->second;
     if (found != id_of_text_.end()) continue;
     ++missing;
-    missing_of_utf8 += b < 0xF5 && b != 0xC0 && b != 0xC1;
+    if (spec_.unknown.empty()) without_token_ += byte;
   }
-  if (missing_of_utf8 > 0)
-    log::warning(
-        "tokenizer: {} of the bytes of UTF-8 have no token; text that holds them loses them, as "
-        "in Hugging Face tokenizers",
-        missing_of_utf8);
   lossless_ = missing == 0 && !nfc_ && !add_prefix_space_;
   return options;
 }
@@ -188,8 +183,18 @@ bool ByteLevelBpe::is_special(std::int32_t id) const {
   return has_id(id) && special_[static_cast<std::size_t>(id)];
 }
 
+void ByteLevelBpe::warn_of_loss(std::string_view text) const {
+  const std::size_t at = text.find_first_of(without_token_);
+  if (at == std::string_view::npos || warned_.exchange(true)) return;
+  log::warning(
+      "tokenizer: byte 0x{:02X} of the text has no token and is lost, as in Hugging Face "
+      "tokenizers",
+      static_cast<unsigned>(static_cast<unsigned char>(text[at])));
+}
+
 void ByteLevelBpe::encode_to(std::string_view text, bool parse_special,
                              std::vector<std::int32_t>& ids) const {
+  if (!without_token_.empty() && !warned_) warn_of_loss(text);
   raw_added_.each(
       text, parse_special, [&](std::string_view part) { encode_plain(part, parse_special, ids); },
       [&](std::int32_t id) { ids.push_back(id); });

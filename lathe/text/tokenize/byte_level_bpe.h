@@ -1,6 +1,7 @@
 // The byte-level BPE tokenizer, and what a tokenizer.json of it holds.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -53,6 +54,8 @@ class ByteLevelBpe final : public Tokenizer {
   void read_added();
   void read_merges();
   BpeOptions options();
+  /// Says once that a text holds bytes of without_token_.
+  void warn_of_loss(std::string_view text) const;
   void encode_plain(std::string_view text, bool parse_special,
                     std::vector<std::int32_t>& ids) const;
   void encode_valid(std::string_view text, bool parse_special,
@@ -69,6 +72,8 @@ class ByteLevelBpe final : public Tokenizer {
   std::unique_ptr<Splitter> splitter_;
   AddedTokenFinder raw_added_, normalized_added_;
   std::unique_ptr<Bpe> bpe_;
+  std::string without_token_;  // bytes that are
+  mutable std::atomic<bool> warned_ = false;
 };
 
 /// Writes it as tokenizers' save() does.
