@@ -77,7 +77,9 @@ refused 2 '2 of 5 lines could not be answered' "$lathe" generate run --jsonl in.
 check 'a batch' json answers.jsonl "
 assert len(rows) == 5 and rows[0]['id'] == 1 and rows[0]['new_tokens'] <= 4
 assert 'prompt' in rows[2]['error'] and rows[2]['line'] == 3 and 'temperature' in rows[3]['error']
-assert 'text' in rows[1] and 'text' in rows[4]"
+assert 'text' in rows[1] and 'text' in rows[4]
+assert rows[0]['prompt_tokens'] == $(json greedy.jsonl "print(rows[0]['prompt_tokens'])"), 'a prompt is read as with -p'
+assert rows[4]['prompt_tokens'] > rows[0]['prompt_tokens']"
 
 # Perplexity.
 check 'perplexity' bash -c "'$lathe' perplexity run valid.txt --context 64 --chunks 9 --json > p.json"

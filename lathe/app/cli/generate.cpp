@@ -71,10 +71,11 @@ class Writer {
     TextRequest r = request;
     if (r.messages.empty() && options_.system)
       r.messages = {recipes::chat_message("system", *options_.system)};
-    const std::vector<std::int32_t> ids = ids_of(r, model_, chat_);
+    const std::vector<std::int32_t> ids = ids_of(r, model_, chat_, options_.chat);
     fit(r, static_cast<std::int64_t>(ids.size()));
     if (!options_.to_the_end) r.options.generate.stop_ids = model_.stop_ids;
-    if (chat_ != nullptr && !request.ids)
+    const bool answers = !request.messages.empty() || (options_.chat && request.prompt);
+    if (answers)
       r.options.stop.insert(r.options.stop.end(), chat_->stop().begin(), chat_->stop().end());
     if (options_.beams > 0) return write_beams(r, ids);
     const std::uint64_t first = r.options.generate.sampler.seed;

@@ -86,9 +86,9 @@ TextRequest read_request(const std::string& line, const std::string& where,
 }
 
 std::vector<std::int32_t> ids_of(const TextRequest& request, const recipes::OpenedModel& model,
-                                 const recipes::ChatFormat* chat) {
+                                 const recipes::ChatFormat* chat, bool said) {
   if (request.ids) return *request.ids;
-  if (chat != nullptr && request.prompt) {
+  if (said && request.prompt) {
     std::vector<Tree> messages = request.messages;
     messages.push_back(recipes::chat_message("user", *request.prompt));
     return chat->prompt(messages);

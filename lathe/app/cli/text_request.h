@@ -27,9 +27,10 @@ struct TextRequest {
 TextRequest read_request(const std::string& line, const std::string& where,
                          const recipes::TextOptions& defaults);
 
-/// The ids of a request. `chat`: a prompt is what a user says. An empty text begins a document.
+/// The ids of a request. `chat` is for messages; `said`: a prompt is what a user says, too. An
+/// empty text begins a document.
 std::vector<std::int32_t> ids_of(const TextRequest& request, const recipes::OpenedModel& model,
-                                 const recipes::ChatFormat* chat);
+                                 const recipes::ChatFormat* chat, bool said);
 
 /// {"text": ..., "ids": [...], "stop": ..., ...}, without line break.
 std::string describe_text(const TextRequest& request, const recipes::WrittenText& written,

@@ -18,6 +18,17 @@ std::pair<std::string, std::string> split_merge(const std::string& merge, std::s
   return {merge.substr(0, space), merge.substr(space + 1)};
 }
 
+/// Hugging Face tokenizers keeps the id of an added token only where model.vocab has it, too, or
+/// where added tokens follow the vocabulary without a gap; another one silently gets the next free
+/// id.
+void keep_ids(ByteLevelBpeSpec& spec) {
+  auto next = static_cast<std::int32_t>(spec.vocab.size());
+  bool behind = true;
+  for (const AddedToken& token : spec.added) behind = behind && token.id == next++;
+  if (behind) return;
+  for (const AddedToken& token : spec.added) spec.vocab.emplace_back(token.content, token.id);
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> byte_level_from(const VocabularyParts& parts) {
@@ -41,6 +52,7 @@ std::unique_ptr<Tokenizer> byte_level_from(const VocabularyParts& parts) {
                             .special = type != TokenType::kUserDefined});
     }
   }
+  keep_ids(spec);
   for (std::size_t rank = 0; rank < parts.merges.size(); ++rank)
     spec.merges.push_back(split_merge(parts.merges[rank], rank));
   spec.post_processor =
