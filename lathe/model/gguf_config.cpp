@@ -44,7 +44,8 @@ const KindFacts& facts_of_architecture(std::string_view architecture) {
   std::string known;
   for (const KindFacts& facts : kFacts) {
     if (facts.architecture == architecture) return facts;
-    known += (known.empty() ? "" : ", ") + std::string(facts.architecture);
+    const std::string one(facts.architecture);
+    if (known.find(one) == std::string::npos) known += (known.empty() ? "" : ", ") + one;
   }
   fail(ErrorCode::kUnsupported, "architecture '{}' is not supported; there are {}", architecture,
        known);

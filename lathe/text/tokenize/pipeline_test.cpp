@@ -7,6 +7,7 @@
 #include "lathe/base/clock.h"
 #include "lathe/base/error.h"
 #include "lathe/text/tokenize/charsmap.h"
+#include "lathe/text/tokenize/pre_names.h"
 #include "lathe/text/tokenize/sentencepiece.h"
 #include "lathe/text/tokenize/stream_decoder.h"
 #include "lathe/text/tokenize/test_support.h"
@@ -157,6 +158,35 @@ TEST(Vocabulary, GoesOutAndComesBack) {
     ++count;
   });
   EXPECT_GT(count, 3);
+}
+
+TEST(Vocabulary, SpecialTokensBeforeTheOthersKeepTheirIdsWhereTheyAreWritten) {
+  VocabularyParts parts;
+  parts.model = "gpt2";
+  parts.tokens = {"<s>", "a", "b", "ab"};
+  parts.token_type = {3, 1, 1, 1};
+  parts.merges = {"a b"};
+  const Json json = parse_json(from_vocabulary(parts)->to_json());
+  // Hugging Face tokenizers would give '<s>' the next free id if the vocabulary had it not.
+  EXPECT_EQ(json.get("model", "").get("vocab", "").get("<s>", "").as_integer(""), 0);
+  parts.model = "bert";
+  parts.merges.clear();
+  const Json words = parse_json(from_vocabulary(parts)->to_json());
+  EXPECT_EQ(words.get("added_tokens", "").as_array("").size(), 1u);
+  for (const Json& token : words.get("added_tokens", "").as_array(""))
+    for (const char* key : {"single_word", "lstrip", "rstrip", "normalized", "special"})
+      EXPECT_NO_THROW(token.get(key, "").as_bool(key)) << key;
+}
+
+TEST(Vocabulary, EveryNamedPatternIsOne) {
+  VocabularyParts parts;
+  parts.model = "gpt2";
+  parts.tokens = {"a", "b", "ab"};
+  parts.merges = {"a b"};
+  for (const std::string_view name : pre_tokenizer_names()) {
+    parts.pre = name;
+    EXPECT_EQ(from_vocabulary(parts)->encode("ab"), std::vector<std::int32_t>{2}) << name;
+  }
 }
 
 TEST(Vocabulary, WhatContradictsItselfIsRefused) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lathe/text/tokenize/json_tree.h"
 
@@ -18,6 +19,9 @@ struct NamedPreTokenizer {
 
 /// Nothing for a name that is not known; "" is "default".
 std::optional<NamedPreTokenizer> named_pre_tokenizer(std::string_view name);
+
+/// All names that are known.
+std::vector<std::string_view> pre_tokenizer_names();
 
 /// The name under which a tokenizer.json's "pre_tokenizer" is known; nothing where it has none.
 std::optional<std::string> name_of_pre_tokenizer(const Json& pre_tokenizer, bool ignore_merges);

@@ -37,6 +37,9 @@ std::unique_ptr<Tokenizer> word_piece_from(const VocabularyParts& parts) {
     if (type == TokenType::kNormal || type == TokenType::kByte) continue;
     added.push_back(Json(Json::Object{{"id", Json(id)},
                                       {"content", Json(text)},
+                                      {"single_word", Json(false)},
+                                      {"lstrip", Json(false)},
+                                      {"rstrip", Json(false)},
                                       {"normalized", Json(false)},
                                       {"special", Json(type != TokenType::kUserDefined)}}));
   }
