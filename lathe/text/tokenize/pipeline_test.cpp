@@ -183,6 +183,8 @@ TEST(Vocabulary, EveryNamedPatternIsOne) {
   parts.model = "gpt2";
   parts.tokens = {"a", "b", "ab"};
   parts.merges = {"a b"};
+  parts.bos = 0;
+  parts.add_bos_token = false;
   for (const std::string_view name : pre_tokenizer_names()) {
     parts.pre = name;
     EXPECT_EQ(from_vocabulary(parts)->encode("ab"), std::vector<std::int32_t>{2}) << name;
