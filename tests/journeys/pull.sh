@@ -50,6 +50,8 @@ expect 0 'owner/tiny +400 kB +safetensors +mit' "$lathe" models list
 expect 0 '"problem": ""' "$lathe" models --json
 expect 0 'home/models/owner--tiny$' "$lathe" models path owner/tiny
 expect 3 "did you mean 'owner/tiny'" "$lathe" models path owner/tniy
+printf '[model]\nweights = "owner/tniy"\n[data]\ntrain = ["x.txt"]\n' > recipe.toml
+expect 3 "no pulled model of this name; did you mean 'owner/tiny'" "$lathe" plan recipe.toml
 expect 2 'say --yes' "$lathe" models remove owner/tiny
 expect 0 'owner/tiny: removed' "$lathe" models remove owner/tiny --yes
 expect 0 '' test ! -e home/models/owner--tiny

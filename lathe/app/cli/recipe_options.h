@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/toml.h"
 #include "lathe/life/recipes/pretrain.h"
 
@@ -22,10 +23,13 @@ struct RecipeOptions {
         ->take_all();
   }
 
+  /// The recipe, with the path of model.weights where it names a pulled model.
   recipes::PretrainConfig read() const {
     recipes::PretrainConfig config;
     read_toml(file, config);
     apply_overrides(set, config);
+    std::string& weights = config.model.weights;
+    if (!weights.empty()) weights = store::resolve_model(weights);
     return config;
   }
 

@@ -9,7 +9,8 @@ namespace lathe::recipes {
 
 void ModelSection::fields(Fields& f) {
   f("weights", weights,
-    "start from these weights: a run folder, a checkpoint, a Hugging Face folder or a GGUF file; "
+    "start from these weights: a run folder, a checkpoint, a Hugging Face folder, a GGUF file or "
+    "the name of a pulled model; "
     "empty: a new model");
   ModelConfig::fields(f);
 }
