@@ -12,7 +12,7 @@ build="g++ cmake ninja-build pkg-config git ca-certificates mawk gzip
   libfmt-dev libspdlog-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libsimdjson-dev
   libsqlite3-dev libpcre2-dev libutf8proc-dev zlib1g-dev liblzma-dev libzstd-dev libssl-dev libedit-dev
   libcurl4-openssl-dev libminizip-dev"
-test="ccache libgtest-dev libsimde-dev python3 clang-format-16 qemu-user"
+test="ccache libgtest-dev libsimde-dev python3 clang-format-16 qemu-user valgrind"
 bench="libbenchmark-dev libdnnl-dev"
 
 case "${1:-}" in
