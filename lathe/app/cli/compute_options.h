@@ -9,7 +9,8 @@ namespace lathe::cli {
 
 struct ComputeOptions : recipes::OpenOptions {
   void add_to(CLI::App& verb) {
-    verb.add_option("--compute", compute, "type of products; auto: as in training, else bf16 for weights stored so")
+    verb.add_option("--compute", compute,
+                    "type of products; auto: as in training, else bf16 for weights stored so")
         ->check(CLI::IsMember({"auto", "f32", "bf16"}));
     verb.add_flag(
         "--exact", exact,

@@ -17,8 +17,8 @@ std::string read_run(OpenedModel& opened, const FileSystem& files) {
   return train::read_state(files, opened.checkpoint).compute;
 }
 
-/// Weights that others made: in bf16 where they are stored so (and the processor multiplies it), else
-/// in f32, which loses nothing of f16; quantised ones are multiplied by themselves.
+/// Weights that others made: in bf16 where they are stored so (and the processor multiplies it),
+/// else in f32, which loses nothing of f16; quantised ones are multiplied by themselves.
 std::string stored_compute(const ModelFiles& found) {
   return weights::main_dtype(*found.weights) == DType::bf16 ? "auto" : "f32";
 }
