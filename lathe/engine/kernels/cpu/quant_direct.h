@@ -146,9 +146,9 @@ inline void add_blocks_k4(const Unpacking& u, DirectSums& to) {
   alignas(64) float scale[8 * 16], minimum[8 * 16];
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
-    u.fetch_ahead(b, block_bytes(kType));
     unpack_scales_k(gather_words(rows, 0), scale, minimum);
     for (int group = 0; group < 8; ++group) {
+      u.fetch_ahead(b, block_bytes(kType), group, 8);
       const auto nibbles = [&](int i) {
         const __m512i both = load_pair(rows, i, kLow + group / 2 * 32);
         __m512i q = _mm512_and_si512(_mm512_srl_epi32(both, _mm_cvtsi32_si128(group % 2 * 4)),
@@ -171,9 +171,9 @@ inline void add_blocks_q6_k(const Unpacking& u, DirectSums& to) {
   alignas(64) float scale[16 * 16];
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(210)) {
-    u.fetch_ahead(b, 210);
     unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), scale);
     for (int part = 0; part < 8; ++part) {  // 32 k
+      u.fetch_ahead(b, 210, part, 8);
       const int half = part / 4, quarter = part % 4;
       const __m128i low_shift = _mm_cvtsi32_si128(quarter / 2 * 4);
       const __m128i high_shift = _mm_cvtsi32_si128(quarter * 2);
