@@ -53,6 +53,23 @@ int default_threads() {
   return std::clamp(std::min(cores, cgroup_quota()), 1, kMaxThreads);
 }
 
+/// Moves the calling thread, the i-th worker, to a core of its own and lets it go again. Linux
+/// starts a thread on the core of its creator and may leave both there for 40 ms while another is
+/// idle.
+void spread_out(int i, int creator_core) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  std::vector<int> others;
+  for (int core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &allowed) && core != creator_core) others.push_back(core);
+  if (others.empty()) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(others[static_cast<std::size_t>(i - 1) % others.size()], &one);
+  if (sched_setaffinity(0, sizeof one, &one) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 thread_local bool inside_job = false;
 thread_local int index_in_pool = 0;
 
@@ -108,9 +125,11 @@ class Pool {
   void start(int n) {
     stopping_.store(false);
     const std::uint32_t seen = state_.load() & ~(kOpen | kMembers);
+    const int core = sched_getcpu();
     for (int i = 1; i < n; ++i) {
-      workers_.emplace_back([this, i, seen] {
+      workers_.emplace_back([this, i, seen, core] {
         index_in_pool = i;
+        spread_out(i, core);
         loop(seen);
       });
     }
