@@ -138,6 +138,19 @@ inline void add_blocks_32(const Unpacking& u, DirectSums& to) {
   }
 }
 
+/// 32 bytes at one offset of all pairs, loaded once for all groups that take bits of them.
+struct Pairs {
+  __m512i at[8];
+
+  Pairs(const Rows16& rows, int offset) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) at[i] = load_pair(rows, i, offset);
+  }
+  __m512i bits(int i, int shift, int mask) const {
+    return _mm512_and_si512(_mm512_srl_epi32(at[i], _mm_cvtsi32_si128(shift)), all_bytes(mask));
+  }
+};
+
 /// Q4_K and Q5_K.
 template <QuantType kType, typename Kind>
 inline void add_blocks_k4(const Unpacking& u, DirectSums& to) {
@@ -147,21 +160,28 @@ inline void add_blocks_k4(const Unpacking& u, DirectSums& to) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
     unpack_scales_k(gather_words(rows, 0), scale, minimum);
-    for (int group = 0; group < 8; ++group) {
-      u.fetch_ahead(b, block_bytes(kType), group, 8);
-      const auto nibbles = [&](int i) {
-        const __m512i both = load_pair(rows, i, kLow + group / 2 * 32);
-        __m512i q = _mm512_and_si512(_mm512_srl_epi32(both, _mm_cvtsi32_si128(group % 2 * 4)),
-                                     all_bytes(15));
-        if constexpr (kFifth) {
-          const __m512i fifth = _mm512_srl_epi32(load_pair(rows, i, 16), _mm_cvtsi32_si128(group));
-          q = _mm512_or_si512(q, _mm512_slli_epi32(_mm512_and_si512(fifth, all_bytes(1)), 4));
-        }
-        return q;
-      };
-      const HalfSums s = multiply_rows(to.x.q + b * 256 + group * 32, nibbles);
-      to.add<Kind>(b * 8 + group, s.low + s.high, load(scale + group * 16),
-                   load(minimum + group * 16));
+    [[maybe_unused]] const auto fifth = [&] {
+      if constexpr (kFifth) {
+        return Pairs(rows, 16);
+      } else {
+        return 0;
+      }
+    }();
+    for (int two = 0; two < 4; ++two) {
+      const Pairs low(rows, kLow + two * 32);
+      for (int half = 0; half < 2; ++half) {
+        const int group = two * 2 + half;
+        u.fetch_ahead(b, block_bytes(kType), group, 8);
+        const auto nibbles = [&](int i) {
+          __m512i q = low.bits(i, half * 4, 15);
+          if constexpr (kFifth)
+            q = _mm512_or_si512(q, _mm512_slli_epi32(fifth.bits(i, group, 1), 4));
+          return q;
+        };
+        const HalfSums s = multiply_rows(to.x.q + b * 256 + group * 32, nibbles);
+        to.add<Kind>(b * 8 + group, s.low + s.high, load(scale + group * 16),
+                     load(minimum + group * 16));
+      }
     }
   }
 }
@@ -172,22 +192,21 @@ inline void add_blocks_q6_k(const Unpacking& u, DirectSums& to) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(210)) {
     unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), scale);
-    for (int part = 0; part < 8; ++part) {  // 32 k
-      u.fetch_ahead(b, 210, part, 8);
-      const int half = part / 4, quarter = part % 4;
-      const __m128i low_shift = _mm_cvtsi32_si128(quarter / 2 * 4);
-      const __m128i high_shift = _mm_cvtsi32_si128(quarter * 2);
-      const auto sixes = [&](int i) {
-        const __m512i low = load_pair(rows, i, 64 * half + quarter % 2 * 32);
-        const __m512i high = load_pair(rows, i, 128 + 32 * half);
-        const __m512i four = _mm512_and_si512(_mm512_srl_epi32(low, low_shift), all_bytes(15));
-        const __m512i two = _mm512_and_si512(_mm512_srl_epi32(high, high_shift), all_bytes(3));
-        return _mm512_or_si512(four, _mm512_slli_epi32(two, 4));
-      };
-      const HalfSums s = multiply_rows(to.x.q + b * 256 + part * 32, sixes);
-      const std::int64_t g = b * 16 + part * 2;
-      to.add<Kind>(g, s.low, load(scale + part * 32), zero());
-      to.add<Kind>(g + 1, s.high, load(scale + part * 32 + 16), zero());
+    for (int half = 0; half < 2; ++half) {
+      const Pairs low[2] = {{rows, 64 * half}, {rows, 64 * half + 32}};
+      const Pairs high(rows, 128 + 32 * half);
+      for (int quarter = 0; quarter < 4; ++quarter) {
+        const int part = half * 4 + quarter;  // 32 k
+        u.fetch_ahead(b, 210, part, 8);
+        const auto sixes = [&](int i) {
+          const __m512i four = low[quarter % 2].bits(i, quarter / 2 * 4, 15);
+          return _mm512_or_si512(four, _mm512_slli_epi32(high.bits(i, quarter * 2, 3), 4));
+        };
+        const HalfSums s = multiply_rows(to.x.q + b * 256 + part * 32, sixes);
+        const std::int64_t g = b * 16 + part * 2;
+        to.add<Kind>(g, s.low, load(scale + part * 32), zero());
+        to.add<Kind>(g + 1, s.high, load(scale + part * 32 + 16), zero());
+      }
     }
   }
 }
