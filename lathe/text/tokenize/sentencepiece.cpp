@@ -54,7 +54,9 @@ bool SentencePiece::is_usable(TokenType type) const {
 
 void SentencePiece::read_pieces() {
   std::vector<std::pair<std::string, std::int32_t>> user_defined, usable;
-  double least = std::numeric_limits<double>::max(), most = std::numeric_limits<double>::lowest();
+  // SentencePiece looks for the greatest score from the least positive number on, so that negative
+  // ones do not count.
+  double least = std::numeric_limits<double>::max(), most = std::numeric_limits<float>::min();
   words_.resize(spec_.pieces.size());
   names_.resize(spec_.pieces.size());
   for (std::size_t i = 0; i < spec_.pieces.size(); ++i) {
