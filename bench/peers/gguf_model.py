@@ -6,7 +6,8 @@ forced      GGUF [--model M]    llama.cpp writes 128 tokens after each of 20 pro
                                 --f32: only f32 products and an f32 cache (for F32 files)
 perplexity  GGUF TEXT           by llama-perplexity and by lathe perplexity
 types       F32.gguf [TEXT]     lathe convert and llama-quantize write each of --types from the same file: types and
-                                bytes of every tensor; with TEXT also llama.cpp's perplexity of both files
+                                bytes of every tensor; with TEXT also llama.cpp's perplexity of both files, which must be
+                                the same, and Lathe's of its file (within 0.3%)
 
 Needs llama-cpp-python 0.3.36 (forced) and gguf (types) in the environment, and --llama, the folder of
 llama.cpp's programs (perplexity, types).
@@ -30,13 +31,18 @@ TYPES = ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k_s", "q4_k_m", "q5_k_s", "
 ROUNDED = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}  # without a search for scales
 
 
+@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+def SILENT(level, text, data):
+    """Takes llama.cpp's messages."""
+
+
 class Llama:
     """llama.cpp with one setting; logits of given ids."""
 
     def __init__(self, file, threads, **settings):
         import llama_cpp as api
-        import llama_cpp._logger  # silences it
         self.api = api
+        api.llama_log_set(SILENT, None)
         api.llama_backend_init()
         self.model = api.llama_model_load_from_file(str(file).encode(), api.llama_model_default_params())
         parameters = api.llama_context_default_params()
@@ -44,8 +50,8 @@ class Llama:
         parameters.n_threads = parameters.n_threads_batch = threads
         for name, value in settings.items():
             setattr(parameters, name, value)
-        self.context = api.llama_init_from_model(self.model, parameters)
-        if not self.model or not self.context:
+        self.context = self.model and api.llama_init_from_model(self.model, parameters)
+        if not self.context:
             raise SystemExit(f"llama.cpp does not open {file}")
         self.vocabulary = api.llama_model_get_vocab(self.model)
         self.size = api.llama_vocab_n_tokens(self.vocabulary)
@@ -143,12 +149,16 @@ def peer_perplexity(options, file, text):
     return float(re.search(r"Final estimate: PPL = ([\d.]+)", run.stdout + run.stderr)[1])
 
 
+def lathe_perplexity(options, model, text):
+    command = [options.lathe, "perplexity", model, text, "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["perplexity"]
+
+
 def perplexity(options):
     theirs = peer_perplexity(options, options.file, options.text)
-    command = [options.lathe, "perplexity", options.model or options.file, options.text, "--json"]
-    ours = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    print(f"llama.cpp {theirs:.4f}, Lathe {ours['perplexity']:.4f}: {ours['perplexity'] / theirs - 1:+.3%}")
-    return abs(ours["perplexity"] / theirs - 1) < 0.003
+    ours = lathe_perplexity(options, options.model or options.file, options.text)
+    print(f"llama.cpp {theirs:.4f}, Lathe {ours:.4f}: {ours / theirs - 1:+.3%}")
+    return abs(ours / theirs - 1) < 0.003
 
 
 def tensors(file):
@@ -178,8 +188,11 @@ def types(options):
             print(f"{name:7} bytes equal: {report}; other types: {other or 'none'}", flush=True)
             if options.text:
                 figures = [peer_perplexity(options, file, options.text) for file in (ours, theirs)]
-                print(f"        llama.cpp's perplexity of Lathe's file {figures[0]:.4f}, of its own {figures[1]:.4f}: "
-                      f"{figures[0] / figures[1] - 1:+.3%}", flush=True)
+                own = lathe_perplexity(options, ours, options.text)
+                print(f"        perplexity of Lathe's file by llama.cpp {figures[0]:.4f}, of its own file {figures[1]:.4f} "
+                      f"({figures[0] / figures[1] - 1:+.3%}); of Lathe's file by Lathe {own:.4f} "
+                      f"({own / figures[0] - 1:+.3%})", flush=True)
+                good &= figures[0] == figures[1] and abs(own / figures[0] - 1) < 0.003
             ours.unlink()
             theirs.unlink()
     return good

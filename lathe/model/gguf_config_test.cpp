@@ -166,6 +166,14 @@ TEST(GgufRope, YarnLinearAndLongrope) {
   EXPECT_EQ(s.original_context, 32);
   EXPECT_NEAR(s.attention_factor, 1.25, 1e-6);  // as a quotient in f32
 
+  c.rope_scaling.attention_factor = 0;
+  c.rope_scaling.mscale = 0.7;
+  c.rope_scaling.mscale_all_dim = 1.2;
+  const double log4 = 0.1 * std::log(4.0);
+  EXPECT_NEAR(scaling_by_keys(c).attention_factor, (1 + 0.7 * log4) / (1 + 1.2 * log4), 1e-6);
+  c.rope_scaling.mscale = c.rope_scaling.mscale_all_dim = 0;
+  EXPECT_EQ(scaling_by_keys(c).attention_factor, 0);  // the usual one
+
   c.rope_scaling = {};
   c.rope_scaling.kind = "linear";
   c.rope_scaling.factor = 2.5;

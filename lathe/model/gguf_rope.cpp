@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "lathe/base/error.h"
+#include "lathe/model/nn/rope.h"
 
 namespace lathe::model {
 namespace {
@@ -168,9 +169,11 @@ void write_gguf_rope_scaling(const ModelConfig& c, GgufMetadata& m) {
   if (s.kind == "yarn") {
     f32("yarn_beta_fast", s.beta_fast);
     f32("yarn_beta_slow", s.beta_slow);
-    if (s.attention_factor > 0) {
-      f32("yarn_attn_factor", s.attention_factor);
-      f32("attn_factor", s.attention_factor / yarn_scale(s.factor));
+    // Also what follows from mscale, for which there are no keys.
+    const double factor = nn::rope_attention_factor({.scaling = s});
+    if (s.attention_factor > 0 || factor != yarn_scale(s.factor)) {
+      f32("yarn_attn_factor", factor);
+      f32("attn_factor", factor / yarn_scale(s.factor));
     }
   }
   if (s.kind == "longrope")

@@ -204,8 +204,7 @@ std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const CodeOptions& options) 
     fail(ErrorCode::kInvalidArgument,
          "tokenizer: expected one of --tokenizer FILE and --model MODEL");
   if (options.model.empty()) return tokenize::load_tokenizer(options.tokenizer);
-  auto found = recipes::open_tokenizer(
-      recipes::open_model_files(store::resolve_model(options.model), real_files()), real_files());
+  auto found = recipes::open_tokenizer(store::resolve_model(options.model), real_files());
   if (found == nullptr)
     fail(ErrorCode::kNotFound,
          "{}: there is no tokenizer with this model; give one with --tokenizer", options.model);
@@ -341,8 +340,9 @@ void add_train(CLI::App& tokenizer) {
 CLI::App* add_code(CLI::App& tokenizer, const char* name, const char* what,
                    const std::shared_ptr<CodeOptions>& options) {
   CLI::App* verb = tokenizer.add_subcommand(name, what);
-  verb->add_option("--tokenizer", options->tokenizer,
-                   "a tokenizer.json, a folder that holds one, or a .tiktoken file");
+  verb->add_option(
+      "--tokenizer", options->tokenizer,
+      "a tokenizer.json, a folder that holds one, a .tiktoken file or a\nSentencePiece .model");
   verb->add_option("--model", options->model,
                    "the tokenizer of a model: a run folder, a Hugging "
                    "Face folder or a GGUF file");

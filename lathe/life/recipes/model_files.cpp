@@ -24,6 +24,11 @@ const weights::GgufMetadata& metadata_of(const ModelFiles& model) {
   return dynamic_cast<const weights::GgufWeights&>(*model.weights).file().metadata();
 }
 
+/// Of a Hugging Face model, named by itself or by its weights.
+std::string folder_of(const std::string& path) {
+  return path.ends_with(".safetensors") ? parent_path(path) : path;
+}
+
 ModelFiles open_gguf(const std::string& path, const FileSystem& files) {
   ModelFiles out{.kind = ModelFiles::Kind::gguf, .path = path};
   auto file = weights::GgufFile::open(path, files);
@@ -47,7 +52,7 @@ void read_generation_config(const std::string& path, const FileSystem& files, Mo
 }
 
 ModelFiles open_folder(const std::string& path, const FileSystem& files) {
-  const std::string folder = path.ends_with(".safetensors") ? parent_path(path) : path;
+  const std::string folder = folder_of(path);
   const std::string config = join_path(folder, "config.json");
   if (!files.exists(config))
     fail(ErrorCode::kNotFound, "{}: expected a config.json that describes the network, found none",
@@ -82,9 +87,9 @@ std::string text_of(const Tree* value) {
 }
 
 /// What tokenizer_config.json says of the beginning and the end of a text.
-void set_roles(tokenize::Tokenizer& tokenizer, const ModelFiles& model, const FileSystem& files) {
+void set_roles(tokenize::Tokenizer& tokenizer, const std::string& folder, const FileSystem& files) {
   using tokenize::Role;
-  const std::string path = join_path(model.path, "tokenizer_config.json");
+  const std::string path = join_path(folder, "tokenizer_config.json");
   if (!files.exists(path)) return;
   const Tree config = parse_json(files.read_all(path), path);
   constexpr std::pair<const char*, Role> kKeys[] = {{"bos_token", Role::kBos},
@@ -94,6 +99,29 @@ void set_roles(tokenize::Tokenizer& tokenizer, const ModelFiles& model, const Fi
   for (const auto& [key, role] : kKeys)
     if (const std::string token = text_of(config.find(key)); !token.empty())
       if (const auto id = tokenizer.id_of(token)) tokenizer.set_role(role, id);
+}
+
+std::unique_ptr<tokenize::Tokenizer> tokenizer_of(const weights::GgufMetadata& metadata,
+                                                  const std::string& path) {
+  try {
+    return gguf_tokenizer(metadata);
+  } catch (Error& error) {
+    error.within(path);
+    throw;
+  }
+}
+
+std::unique_ptr<tokenize::Tokenizer> tokenizer_beside(const std::string& folder,
+                                                      ModelFiles::Kind kind,
+                                                      const FileSystem& files) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+    const std::string path = join_path(folder, name);
+    if (!files.exists(path)) continue;
+    auto tokenizer = tokenize::load_tokenizer(path);
+    if (kind == ModelFiles::Kind::hf_folder) set_roles(*tokenizer, folder, files);
+    return tokenizer;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -110,22 +138,17 @@ ModelFiles open_model_files(const std::string& path, const FileSystem& files) {
 
 std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const ModelFiles& model,
                                                     const FileSystem& files) {
-  if (model.kind == ModelFiles::Kind::gguf) {
-    try {
-      return gguf_tokenizer(metadata_of(model));
-    } catch (Error& error) {
-      error.within(model.path);
-      throw;
-    }
-  }
-  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
-    const std::string path = join_path(model.path, name);
-    if (!files.exists(path)) continue;
-    auto tokenizer = tokenize::load_tokenizer(path);
-    if (model.kind == ModelFiles::Kind::hf_folder) set_roles(*tokenizer, model, files);
-    return tokenizer;
-  }
-  return nullptr;
+  if (model.kind == ModelFiles::Kind::gguf) return tokenizer_of(metadata_of(model), model.path);
+  return tokenizer_beside(model.path, model.kind, files);
+}
+
+std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const std::string& path,
+                                                    const FileSystem& files) {
+  if (is_gguf(path, files))
+    return tokenizer_of(weights::GgufFile::open(path, files).metadata(), path);
+  if (!is_model_files(path, files))
+    return tokenizer_beside(train::resolve_checkpoint(files, path), ModelFiles::Kind::run, files);
+  return tokenizer_beside(folder_of(path), ModelFiles::Kind::hf_folder, files);
 }
 
 std::string chat_template_of(const ModelFiles& model, const FileSystem& files) {

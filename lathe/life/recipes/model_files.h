@@ -36,6 +36,11 @@ ModelFiles open_model_files(const std::string& path, const FileSystem& files);
 std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const ModelFiles& model,
                                                     const FileSystem& files);
 
+/// The same without opening the network: also of a GGUF file that holds a vocabulary and no
+/// weights, or a network that we do not have.
+std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const std::string& path,
+                                                    const FileSystem& files);
+
 /// Jinja; empty where the model brings none.
 std::string chat_template_of(const ModelFiles& model, const FileSystem& files);
 

@@ -4,7 +4,10 @@
 
 #include "lathe/base/memory_files.h"
 #include "lathe/life/recipes/convert.h"
+#include "lathe/life/recipes/gguf_tokenizer.h"
+#include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/test_models.h"
+#include "lathe/model/weights/gguf_write.h"
 
 namespace lathe::recipes {
 namespace {
@@ -47,6 +50,25 @@ TEST_P(OpenQuantised, BlocksStayBlocks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, OpenQuantised, testing::Values("llama", "gpt2"));
+
+TEST(OpenTokenizer, OfAFileThatHoldsAVocabularyAndNoNetwork) {
+  MemoryFiles files;
+  weights::GgufMetadata metadata;
+  metadata.set("general.architecture", "somebody-else's");
+  tokenize::VocabularyParts parts;
+  parts.model = "gpt2";
+  parts.pre = "gpt-2";
+  parts.tokens = {"a", "b", "ab"};
+  parts.merges = {"a b"};
+  write_vocabulary(parts, 3, metadata);
+  const auto writer = files.open_for_write("vocabulary.gguf", WriteMode::truncate);
+  write_gguf(*writer, "vocabulary.gguf", metadata, {});
+  writer->close();
+  const auto tokenizer = open_tokenizer("vocabulary.gguf", files);
+  ASSERT_NE(tokenizer, nullptr);
+  EXPECT_EQ(tokenizer->encode("abba"), (std::vector<std::int32_t>{2, 1, 0}));
+  EXPECT_THROW(open_model_files("vocabulary.gguf", files), Error);
+}
 
 }  // namespace
 }  // namespace lathe::recipes
