@@ -4,7 +4,6 @@
 #include <numbers>
 
 #include "lathe/base/error.h"
-#include "lathe/model/nn/rope.h"
 
 namespace lathe::model {
 namespace {
@@ -59,7 +58,16 @@ RopeScaling plain_divisors(const std::vector<float>& values, std::int64_t contex
   return s;
 }
 
-double yarn_scale(double factor) { return factor <= 1 ? 1 : 0.1 * std::log(factor) + 1; }
+double yarn_scale(double factor, double mscale = 1) {
+  return factor <= 1 ? 1 : 0.1 * mscale * std::log(factor) + 1;
+}
+
+/// What attention is scaled by, mscale included, for which there are no keys (nn/rope.cpp).
+double yarn_attention(const RopeScaling& s) {
+  if (s.attention_factor > 0) return s.attention_factor;
+  if (s.mscale <= 0 || s.mscale_all_dim <= 0) return yarn_scale(s.factor);
+  return yarn_scale(s.factor, s.mscale) / yarn_scale(s.factor, s.mscale_all_dim);
+}
 
 double longrope_attention(const ModelConfig& c) {
   const auto original = static_cast<double>(c.rope_scaling.original_context);
@@ -169,8 +177,7 @@ void write_gguf_rope_scaling(const ModelConfig& c, GgufMetadata& m) {
   if (s.kind == "yarn") {
     f32("yarn_beta_fast", s.beta_fast);
     f32("yarn_beta_slow", s.beta_slow);
-    // Also what follows from mscale, for which there are no keys.
-    const double factor = nn::rope_attention_factor({.scaling = s});
+    const double factor = yarn_attention(s);
     if (s.attention_factor > 0 || factor != yarn_scale(s.factor)) {
       f32("yarn_attn_factor", factor);
       f32("attn_factor", factor / yarn_scale(s.factor));
