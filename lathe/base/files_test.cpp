@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "lathe/base/error.h"
 #include "lathe/base/hash.h"
 #include "lathe/base/memory_files.h"
+#include "lathe/base/temporary_folder.h"
 
 namespace lathe {
 namespace {
@@ -34,16 +36,11 @@ class AnyFiles : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (GetParam()) {
-      char name[] = "/tmp/lathe_files_test.XXXXXX";
-      ASSERT_NE(::mkdtemp(name), nullptr);
-      root_ = name;
+      root_ = folder_.emplace().path();
     } else {
       root_ = "room";
       memory_.make_directories(root_);
     }
-  }
-  void TearDown() override {
-    if (GetParam()) real_files().remove_all(root_);
   }
   FileSystem& files() { return GetParam() ? real_files() : memory_; }
   std::string at(const std::string& name) const { return join_path(root_, name); }
@@ -53,6 +50,7 @@ class AnyFiles : public ::testing::TestWithParam<bool> {
     writer->close();
   }
 
+  std::optional<TemporaryFolder> folder_;  // of the real files
   std::string root_;
   MemoryFiles memory_;
 };
@@ -146,9 +144,8 @@ TEST(RealFiles, FullDiskSaysSo) {
 }
 
 TEST(RealFiles, LockEndsWithItsProcess) {
-  char name[] = "/tmp/lathe_lock_test.XXXXXX";
-  ASSERT_NE(::mkdtemp(name), nullptr);
-  const std::string path = join_path(name, "lock");
+  const TemporaryFolder folder;
+  const std::string path = folder / "lock";
   int pipe[2];
   ASSERT_EQ(::pipe(pipe), 0);
   const pid_t child = ::fork();
@@ -164,7 +161,6 @@ TEST(RealFiles, LockEndsWithItsProcess) {
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
   EXPECT_NE(real_files().lock(path), nullptr);
-  real_files().remove_all(name);
 }
 
 TEST(RealFiles, ReadsWhatHasNoSize) {

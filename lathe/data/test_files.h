@@ -2,39 +2,23 @@
 #pragma once
 
 #include <lzma.h>
-#include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
+#include "lathe/base/temporary_folder.h"
 #include "lathe/data/encoding.h"
 
 namespace lathe::data {
 
 /// A folder that lives as long as the test.
-class TestFolder {
+class TestFolder : public TemporaryFolder {
  public:
-  TestFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lathe_data_XXXXXX").string();
-    LATHE_CHECK(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TestFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return join_path(path_, name); }
-
   /// Writes a file (with its folders) and returns its path.
   std::string write(const std::string& name, std::string_view bytes) const {
     const std::string path = *this / name;
@@ -44,9 +28,6 @@ class TestFolder {
     file->close();
     return path;
   }
-
- private:
-  std::string path_;
 };
 
 inline std::string gzip(std::string_view text) {

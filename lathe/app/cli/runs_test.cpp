@@ -11,6 +11,7 @@
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
 #include "lathe/base/log.h"
+#include "lathe/base/temporary_folder.h"
 #include "lathe/life/runs/run_index.h"
 #include "lathe/life/runs/run_recorder.h"
 
@@ -28,17 +29,14 @@ class Silence final : public ProgressOutput {
 class RunsVerb : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "lathe_cli_XXXXXX").string();
-    home_ = fs::canonical(::mkdtemp(pattern.data())).string();
     if (const char* old = ::getenv("LATHE_HOME")) saved_ = old;
-    ::setenv("LATHE_HOME", home_.c_str(), 1);
+    ::setenv("LATHE_HOME", home_.path().c_str(), 1);
   }
   void TearDown() override {
     saved_.empty() ? ::unsetenv("LATHE_HOME") : ::setenv("LATHE_HOME", saved_.c_str(), 1);
-    fs::remove_all(home_);
   }
 
-  std::string folder(const std::string& name) const { return home_ + "/" + name; }
+  std::string folder(const std::string& name) const { return home_ / name; }
 
   void train(const std::string& name, double loss, const std::string& optimizer) {
     fs::create_directories(folder(name));
@@ -86,7 +84,8 @@ class RunsVerb : public ::testing::Test {
 
  private:
   Silence silence_;
-  std::string home_, saved_;
+  const TemporaryFolder home_;
+  std::string saved_;
 };
 
 TEST_F(RunsVerb, ListIsEmptyThenHasEveryRun) {

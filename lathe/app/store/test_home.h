@@ -10,14 +10,13 @@
 
 #include "lathe/base/error.h"
 #include "lathe/base/files.h"
+#include "lathe/base/temporary_folder.h"
 
 namespace lathe::store {
 
 class TestHome : public ::testing::Test {
  protected:
   TestHome() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lathe_store_XXXXXX").string();
-    home = std::filesystem::canonical(::mkdtemp(pattern.data())).string();
     set("LATHE_HOME", home);
     for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE",
                              "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HTTP_PROXY", "http_proxy"})
@@ -27,7 +26,6 @@ class TestHome : public ::testing::Test {
   ~TestHome() override {
     for (const auto& [name, value] : saved_)
       value.empty() ? ::unsetenv(name.c_str()) : ::setenv(name.c_str(), value.c_str(), 1);
-    std::filesystem::remove_all(home);
   }
 
   void set(const std::string& name, const std::string& value) {
@@ -36,7 +34,8 @@ class TestHome : public ::testing::Test {
     ::setenv(name.c_str(), value.c_str(), 1);
   }
 
-  std::string home;
+  const TemporaryFolder folder;
+  const std::string& home = folder.path();
 
  private:
   std::map<std::string, std::string> saved_;

@@ -76,7 +76,7 @@ class Bench {
     report_.row(row);
   }
 
-  const Scratch& scratch() {
+  const TemporaryFolder& scratch() {
     if (!scratch_) scratch_.emplace();
     return *scratch_;
   }
@@ -197,7 +197,7 @@ class Bench {
   const Report& report_;
   Peaks peaks_of_all_;
   Measuring how_;
-  std::optional<Scratch> scratch_;
+  std::optional<TemporaryFolder> scratch_;
   std::string model_;
 };
 

@@ -157,8 +157,8 @@ TEST(Scratch, TheTextIsAlwaysTheSameAndTheFolderGoes) {
   EXPECT_EQ(text.substr(0, 400), generated_text(400).substr(0, 400));
   std::string path;
   {
-    const Scratch scratch;
-    path = scratch.path("x");
+    const TemporaryFolder scratch;
+    path = scratch / "x";
     std::ofstream(path) << "x";
     EXPECT_TRUE(std::filesystem::exists(path));
   }
@@ -174,7 +174,7 @@ TEST(Training, AStepOfASmallRecipe) {
   config.model.hidden = 64;
   config.train.context = 64;
   config.train.batch_tokens = config.train.micro_tokens = 256;
-  const Scratch scratch;
+  const TemporaryFolder scratch;
   const Row row = measure_training(config, scratch, {.repetitions = 2, .peaks = &kPeaks});
   EXPECT_EQ(row.samples.size(), 2u);
   EXPECT_GT(row.value, 0);

@@ -1,10 +1,7 @@
 #include "lathe/life/bench/scratch.h"
 
-#include <stdlib.h>
-
 #include <cerrno>
 #include <cmath>
-#include <filesystem>
 #include <vector>
 
 #include "lathe/base/error.h"
@@ -74,20 +71,6 @@ Tensor random_values(const autograd::Parameter& p) {
 
 }  // namespace
 
-Scratch::Scratch() {
-  std::string pattern =
-      (std::filesystem::temp_directory_path() / "lathe_bench_XXXXXX").string();  // TMPDIR
-  if (::mkdtemp(pattern.data()) == nullptr) fail_with_errno(errno, "mkdtemp '" + pattern + "'");
-  folder_ = pattern;
-}
-
-Scratch::~Scratch() {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
-
-std::string Scratch::path(const std::string& name) const { return join_path(folder_, name); }
-
 std::string generated_text(std::size_t bytes) {
   const std::vector<std::string> words = invent_words();
   const RandomStream random(2, "bench/text");
@@ -114,19 +97,19 @@ std::unique_ptr<tokenize::Tokenizer> generated_tokenizer(std::int64_t vocabulary
                              [&](const auto& use) { use(std::string_view(text)); });
 }
 
-std::string write_random_model(const Scratch& scratch) {
+std::string write_random_model(const TemporaryFolder& scratch) {
   const auto network = model::build(random_model_config(), DType::bf16, Device::meta);
   std::vector<weights::TensorSource> tensors;
   for (const autograd::Parameter* p : network->parameters())
     tensors.push_back({p->name(), DType::bf16, p->shape(), [p] { return random_values(*p); }});
   FileSystem& files = real_files();
-  const std::string folder = scratch.path("random");
+  const std::string folder = scratch / "random";
   files.make_directories(folder);
   write_hf_weights(files, folder, tensors);
   write_file_atomically(files, join_path(folder, "config.json"),
                         model::write_hf_config({.model = network->config(), .dtype = "bfloat16"}));
   tokenize::save_tokenizer(*generated_tokenizer(kVocabulary), join_path(folder, "tokenizer.json"));
-  const std::string gguf = scratch.path("random-57M-Q8_0.gguf");
+  const std::string gguf = scratch / "random-57M-Q8_0.gguf";
   recipes::convert(folder, gguf, {.type = "q8_0"});
   files.remove_all(folder);
   return gguf;

@@ -1,27 +1,13 @@
-// What a benchmark makes for itself: a folder that goes with it, a text, a tokenizer, a model.
+// What a benchmark makes for itself: a text, a tokenizer, a model.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "lathe/base/temporary_folder.h"
 #include "lathe/text/tokenize/tokenizer.h"
 
 namespace lathe::bench {
-
-/// A folder of its own among the system's temporary files, removed with all in it.
-class Scratch {
- public:
-  /// Throws Io.
-  Scratch();
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::string path(const std::string& name) const;
-
- private:
-  std::string folder_;
-};
 
 /// At least so many bytes of sentences in an invented language: four thousand words that come as
 /// often as words do (Zipf), always the same.
@@ -32,6 +18,6 @@ std::unique_ptr<tokenize::Tokenizer> generated_tokenizer(std::int64_t vocabulary
 
 /// Writes a Llama of 57 million random weights with a tokenizer, in Q8_0: larger than most caches,
 /// made in seconds. Returns the path of the GGUF file.
-std::string write_random_model(const Scratch& scratch);
+std::string write_random_model(const TemporaryFolder& scratch);
 
 }  // namespace lathe::bench

@@ -18,17 +18,17 @@ constexpr std::size_t kTextBytes = 2'000'000;
 
 /// The recipe on a text that is at hand, without what is no part of a step.
 std::unique_ptr<tokenize::Tokenizer> set_data(recipes::PretrainConfig& config,
-                                              const Scratch& scratch) {
+                                              const TemporaryFolder& scratch) {
   recipes::ModelSection& model = config.model;
   if (model.vocab == 0 && !model.weights.empty())
     model.vocab = recipes::open_model_files(model.weights, real_files()).config.vocab;
   if (model.vocab == 0) model.vocab = recipes::open_tokenizer(config, real_files())->vocab_size();
   auto tokenizer = generated_tokenizer(std::min(kTokenizerIds, model.vocab));
-  const std::string text = scratch.path("text.txt");
+  const std::string text = scratch / "text.txt";
   write_file_atomically(real_files(), text, generated_text(kTextBytes));
   config.data = {};
   config.data.train = {{.path = text, .split = "paragraph"}};
-  config.data.cache = scratch.path("cache");
+  config.data.cache = scratch / "cache";
   config.schedule.warmup_tokens = 0;
   return tokenizer;
 }
@@ -48,7 +48,8 @@ recipes::PretrainConfig default_training() {
   return c;
 }
 
-Row measure_training(recipes::PretrainConfig config, const Scratch& scratch, const Measuring& how) {
+Row measure_training(recipes::PretrainConfig config, const TemporaryFolder& scratch,
+                     const Measuring& how) {
   const auto tokenizer = set_data(config, scratch);
   config.train.tokens = config.train.batch_tokens * (how.repetitions + 1);
   recipes::resolve(config, tokenizer->vocab_size(), real_files());

@@ -13,6 +13,7 @@ recipes::PretrainConfig default_training();
 /// Steps of this recipe's network, optimizer and portions, after one that does not count. Data and
 /// tokenizer of the recipe are left aside; where model.vocab is open, its tokenizer tells it.
 /// Throws what such a run would throw.
-Row measure_training(recipes::PretrainConfig config, const Scratch& scratch, const Measuring& how);
+Row measure_training(recipes::PretrainConfig config, const TemporaryFolder& scratch,
+                     const Measuring& how);
 
 }  // namespace lathe::bench

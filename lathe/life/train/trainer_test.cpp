@@ -1,14 +1,13 @@
 #include "lathe/life/train/trainer.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 
+#include "lathe/base/temporary_folder.h"
 #include "lathe/engine/ops/ops.h"
 #include "lathe/life/train/objectives/cross_entropy.h"
 
@@ -30,12 +29,9 @@ data::Encoding bytes_as_ids() {
 class TrainerTest : public ::testing::Test {
  protected:
   TrainerTest() {
-    char name[] = "/tmp/lathe-trainer-XXXXXX";
-    folder_ = ::mkdtemp(name);
-    std::ofstream text(folder_ + "/text.txt");
+    std::ofstream text(folder_ / "text.txt");
     for (int i = 0; i < 400; ++i) text << "line " << i * i << " of a text\n";
   }
-  ~TrainerTest() override { std::filesystem::remove_all(folder_); }
 
   struct Run {
     std::unique_ptr<model::LanguageModel> model;
@@ -58,12 +54,12 @@ class TrainerTest : public ::testing::Test {
     model::initialise(*run->model, 3);
     run->optimizer = optim::make_optimizer({}, run->model->parameters());
     data::SourceConfig source;
-    source.path = folder_ + "/text.txt";
+    source.path = folder_ / "text.txt";
     source.split = "line";
     data::DataConfig config;
     config.token_cache = false;
     run->source = data::open_batches({source}, config, bytes_as_ids(),
-                                     {.width = 16, .seed = 1, .cache_folder = folder_ + "/cache"});
+                                     {.width = 16, .seed = 1, .cache_folder = folder_ / "cache"});
     TrainConfig train;
     train.context = 16;
     train.batch_tokens = 128;
@@ -89,7 +85,7 @@ class TrainerTest : public ::testing::Test {
     return true;
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(TrainerTest, TrainsToTheEnd) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "lathe/base/error.h"
+#include "lathe/base/temporary_folder.h"
 #include "lathe/text/tokenize/stream_decoder.h"
 #include "lathe/text/tokenize/test_support.h"
 #include "lathe/text/tokenize/tiktoken_file.h"
@@ -35,12 +36,9 @@ TEST_P(Golden, IdsAreThoseOfTokenizers) {
 
 TEST_P(Golden, SavedIsByteForByteWhatTokenizersSaves) {
   EXPECT_EQ(tokenizer_->to_json(), json_);
-  const std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("lathe_tokenizer_" + std::string(GetParam()));
-  std::filesystem::create_directories(path);
-  save_tokenizer(*tokenizer_, path / "tokenizer.json");
-  EXPECT_EQ(load_tokenizer(path)->to_json(), json_);  // from the folder
-  std::filesystem::remove_all(path);
+  const TemporaryFolder folder;
+  save_tokenizer(*tokenizer_, folder / "tokenizer.json");
+  EXPECT_EQ(load_tokenizer(folder.path())->to_json(), json_);
 }
 
 TEST_P(Golden, AnyBytesSurvive) {
