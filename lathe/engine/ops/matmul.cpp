@@ -3,6 +3,7 @@
 #include "lathe/engine/kernels/matmul.h"
 
 #include "lathe/engine/ops/infer.h"
+#include "lathe/engine/ops/linear_gradients.h"
 #include "lathe/engine/ops/ops.h"
 
 namespace lathe::ops {
@@ -126,37 +127,12 @@ Outputs composite_linear(Inputs in, const Attrs& attrs) {
   return out;
 }
 
-/// acc += a^T b over tokens. A bf16 product adds pairs of tokens, and a pair must not straddle two
-/// sequences (a split of the batch would then change it): odd sequences go one by one.
-void accumulate_tokens(const Tensor& acc, const Tensor& a, const Tensor& b, std::int64_t sequence) {
-  if (a.dtype() != DType::bf16 || sequence % 2 == 0 || a.dim(0) == sequence)
-    return matmul_acc_(acc, transpose(a), b);
-  for (std::int64_t t = 0; t < a.dim(0); t += sequence)
-    matmul_acc_(acc, transpose(slice(a, 0, t, t + sequence)), slice(b, 0, t, t + sequence));
-}
-
 void vjp_linear(const VjpCall& c, GradSink& sink) {
   const bool in_out = c.attrs.as<LinearAttrs>().in_out;
   const Tensor& dy = c.grad[0];
-  const Tensor dy_rows = reshape(dy, {-1, dy.dim(-1)});
   if (sink.wants(0)) sink.add(0, in_out ? linear(dy, c.in[1]) : linear_in_out(dy, c.in[1], {}));
-  if (sink.wants(1)) {
-    const Tensor x_rows = reshape(c.in[0], {-1, c.in[0].dim(-1)});
-    const Tensor& a = in_out ? x_rows : dy_rows;
-    const Tensor& b = in_out ? dy_rows : x_rows;
-    if (const Tensor acc = sink.accumulator(1); acc.defined()) {
-      accumulate_tokens(acc, a, b, c.in[0].rank() < 2 ? 1 : c.in[0].dim(-2));
-    } else {
-      sink.add(1, matmul(transpose(a), b));
-    }
-  }
-  if (c.in.size() > 2 && sink.wants(2)) {
-    Tensor acc = sink.accumulator(2);
-    const bool owned = !acc.defined();
-    if (owned) acc = full(c.in[2].shape(), 0, wide(dy.dtype()), dy.device());
-    sum_to_acc_(acc, dy_rows);
-    if (owned) sink.add(2, acc);
-  }
+  add_weight_gradient(c, in_out, sink);
+  add_bias_gradient(c, sink);
 }
 
 double flops_linear(Inputs in, Inputs out, const Attrs&) {

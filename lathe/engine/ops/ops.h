@@ -104,6 +104,12 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// y = x W + b with the weight as [in,out] (GPT-2 Conv1D). Shapes: weight [K,N]. Gradient likewise.
 Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// The same two with x and weight rounded to int8, x per token and the weight per output; sums of
+/// integers are exact (kernels/linear_int8.h has the definition). Shapes: as above. Dtypes: x and
+/// weight f32 or bf16, y as x. Gradient: dx = dy W in int8, dy rounded per token and W per input;
+/// dW and db as of linear. Source: SwitchBack, arXiv 2304.13013.
+Tensor linear_int8(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+Tensor linear_int8_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// y = x W^T + b with W as quantised blocks. `exact`: by the dequantised values in f32; else
 /// activations are quantised to int8 per token and 32 elements, products of integers are exact
 /// (kernels/linear_quantised.h has the definition). Shapes: x [...,K], blocks u8 [N,row_bytes],
