@@ -207,6 +207,11 @@ Tensor LanguageModel::logits(const Tensor& hidden) {
   return cap > 0 ? ops::scale(ops::tanh(ops::scale(z, 1 / cap)), cap) : z;
 }
 
+void LanguageModel::set_int8(bool int8) {
+  for (autograd::Parameter* p : parameters_)
+    if (p->role() == autograd::Role::matrix) p->set_int8(int8);
+}
+
 autograd::Parameter* LanguageModel::find(const std::string& name) const {
   for (autograd::Parameter* p : parameters_)
     if (p->name() == name) return p;

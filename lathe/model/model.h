@@ -132,6 +132,10 @@ class LanguageModel {
   /// Whether blocks keep only their input for the backward pass and run again in it.
   void set_recompute(bool recompute) { recompute_ = recompute; }
 
+  /// Whether the layers of blocks multiply in int8 (Parameter::int8), activations and gradients of
+  /// inputs; embedding and head never do. Weights keep the type they are computed in.
+  void set_int8(bool int8);
+
   DType compute() const { return compute_; }
   Device device() const { return device_; }
 

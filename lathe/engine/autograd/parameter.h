@@ -49,6 +49,11 @@ class Parameter {
   bool trainable() const { return trainable_; }
   void set_trainable(bool trainable) { trainable_ = trainable; }
 
+  /// Whether layers multiply by it rounded to int8, on the fly; meant for matrices, while training
+  /// (ops::linear_int8).
+  bool int8() const { return int8_; }
+  void set_int8(bool int8) { int8_ = int8; }
+
   /// How often the model reads it (tied embedding: 2). Each use has its own handle and its own
   /// sum of gradients, so that the order of additions does not depend on how a batch is split.
   void add_use() { ++uses_; }
@@ -112,6 +117,7 @@ class Parameter {
   Role role_ = Role::matrix;
   Init init_;
   bool trainable_ = true;
+  bool int8_ = false;
   int uses_ = 1;
   std::optional<Quantised> quantised_;
   ops::Master state_;

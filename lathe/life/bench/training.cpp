@@ -65,7 +65,8 @@ Row measure_training(recipes::PretrainConfig config, const TemporaryFolder& scra
                         *recipes::open_model_files(config.model.weights, real_files()).weights);
   }
   const auto optimizer = optim::make_optimizer(config.optimizer, model->parameters());
-  train::CrossEntropy objective(config.train.z_loss);
+  const bool int8 = recipes::multiplies_int8(config.train.compute);
+  train::CrossEntropy objective(config.train.z_loss, int8);
   const auto source = data::open_batches(
       config.data.train, config.data,
       data::encoding_of(*tokenizer, config.data.eos, config.data.bos),
@@ -90,10 +91,12 @@ Row measure_training(recipes::PretrainConfig config, const TemporaryFolder& scra
   Row row{.weights = std::string(name(compute))};
   row.work = fmt::format("train {} T{}", human_count(static_cast<double>(model->parameter_count())),
                          config.train.context);
-  row.numbers = row.weights;
+  row.numbers = int8 ? "int8" : row.weights;
+  Peaks peaks = *how.peaks;
+  if (int8) peaks.int8 = recipes::peak_flops(config);  // of a step, of which a part is int8
   const auto tokens = static_cast<double>(config.train.batch_tokens);
   set_speed(row, {.tokens = tokens, .flops = recipes::flops_per_token(config) * tokens}, seconds,
-            *how.peaks);
+            peaks);
   return row;
 }
 

@@ -34,6 +34,8 @@ Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t m
   const Tensor w = ops::full({c.hidden, c.width}, 0.25, compute);
   machine.matmul_flops =
       rate(2.0 * static_cast<double>(tokens * c.width * c.hidden), 0.7, [&] { ops::linear(x, w); });
+  machine.int8_flops = rate(2.0 * static_cast<double>(tokens * c.width * c.hidden), 0.7,
+                            [&] { ops::linear_int8(x, w); });
   const std::int64_t t = std::min(tokens, c.context);
   const Tensor q = ops::full({1, t, c.heads, c.head_size}, 0.1, compute);
   const Tensor k = ops::full({1, t, c.kv_heads, c.head_size}, 0.1, compute);
@@ -43,10 +45,14 @@ Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t m
   return machine;
 }
 
+bool is_int8(const std::string& op) { return op.starts_with("linear_int8"); }
+
 double predict_seconds(const Trace& trace, const Calibration& machine) {
   double seconds = 0;
   for (const auto& [name, totals] : trace.ops) {
-    if (totals.matmul) {
+    if (is_int8(name)) {
+      seconds += totals.flops / machine.int8_flops;
+    } else if (totals.matmul) {
       seconds += totals.flops / machine.matmul_flops;
     } else if (name.starts_with("attention")) {
       seconds += totals.flops / machine.attention_flops;

@@ -9,12 +9,16 @@ namespace lathe::plan {
 struct Calibration {
   double peak_flops = 0;       // registers alone
   double matmul_flops = 0;     // our product at the sizes of the model
+  double int8_flops = 0;       // the same in int8
   double attention_flops = 0;  // forward
   double bandwidth = 0;        // bytes a second, read and written
 };
 
-/// Runs the model's own products and attention on this machine (about two seconds).
+/// Runs the model's own products and attention on this machine (about three seconds).
 Calibration calibrate(const model::ModelConfig& config, DType compute, std::int64_t micro_tokens);
+
+/// Whether an op multiplies in int8.
+bool is_int8(const std::string& op);
 
 /// Products by their measured rate, attention by its own, all else by bandwidth.
 double predict_seconds(const Trace& trace, const Calibration& machine);

@@ -45,7 +45,7 @@ StepTrace trace_step(const PretrainConfig& config) {
   batch.positions.assign(n, 0);
   batch.document_starts.assign(n, 0);
   batch.weights.assign(n, 1.0f);
-  train::CrossEntropy objective(config.train.z_loss);
+  train::CrossEntropy objective(config.train.z_loss, multiplies_int8(config.train.compute));
   t.micro = plan::trace([&] {
     train::LossSums sums;
     objective.train(*t.model, batch, sums);
@@ -70,6 +70,17 @@ std::int64_t peak_bytes(const StepTrace& t) {
 double step_flops(const StepTrace& t, const PretrainConfig& c) {
   return t.micro.flops * static_cast<double>(c.train.batch_tokens / c.train.micro_tokens) +
          t.update.flops;
+}
+
+/// The peak of a step: of each type's work at its own peak. `other`: of all that is not int8.
+double mixed_peak(const StepTrace& t, const PretrainConfig& config, double other) {
+  double int8 = 0;
+  for (const auto& [name, totals] : t.micro.ops)
+    if (plan::is_int8(name)) int8 += totals.flops;
+  if (int8 == 0) return other;
+  int8 *= static_cast<double>(config.train.batch_tokens / config.train.micro_tokens);
+  const double all = step_flops(t, config);
+  return all / (int8 / plan::peak_int8_ops() + (all - int8) / other);
 }
 
 std::string part_of(const autograd::Parameter& p) {
@@ -149,6 +160,11 @@ double flops_per_token(const PretrainConfig& config) {
   return step_flops(trace_step(config), config) / static_cast<double>(config.train.batch_tokens);
 }
 
+double peak_flops(const PretrainConfig& config) {
+  return mixed_peak(trace_step(config), config,
+                    plan::peak_flops(compute_type(config.train.compute)));
+}
+
 void check_memory(const PretrainConfig& config) {
   refuse_beyond_memory(peak_bytes(trace_step(config)));
 }
@@ -179,20 +195,19 @@ PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
   r.micro_batches = config.train.batch_tokens / config.train.micro_tokens;
   r.flops_per_step = step_flops(t, config);
   r.flops_per_token = r.flops_per_step / static_cast<double>(config.train.batch_tokens);
-  const DType compute = compute_type(config.train.compute);
-  r.compute = std::string(name(compute));
+  r.compute = resolved_compute(config.train.compute);
   r.instruction_set = plan::instruction_set();
   fill_data(r, config, *tokenizer, cache_folder);
 
   const plan::Calibration machine =
-      plan::calibrate(config.model, compute, config.train.micro_tokens);
-  r.peak_flops = machine.peak_flops;
+      plan::calibrate(config.model, compute_type(r.compute), config.train.micro_tokens);
+  r.peak_flops = mixed_peak(t, config, machine.peak_flops);
   const double seconds =
       plan::predict_seconds(t.micro, machine) * static_cast<double>(r.micro_batches) +
       plan::predict_seconds(t.update, machine);
   r.tokens_per_second = static_cast<double>(config.train.batch_tokens) / seconds;
   r.hours = static_cast<double>(config.train.tokens) / r.tokens_per_second / 3600;
-  r.mfu = r.flops_per_step / seconds / machine.peak_flops;
+  r.mfu = r.flops_per_step / seconds / r.peak_flops;
   return r;
 }
 

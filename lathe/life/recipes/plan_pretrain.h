@@ -40,6 +40,10 @@ PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
 /// Training FLOPs a token, from a meta trace. REQUIRES: resolved.
 double flops_per_token(const PretrainConfig& config);
 
+/// FLOP/s of a step whose products all ran at the peak of their type (measured, about 0.2 s).
+/// REQUIRES: resolved.
+double peak_flops(const PretrainConfig& config);
+
 /// Throws OutOfMemory when the run cannot fit this machine. REQUIRES: resolved.
 void check_memory(const PretrainConfig& config);
 

@@ -111,7 +111,8 @@ void build_model(Parts& parts, const PretrainConfig& config, const FileSystem& f
     model::copy_weights(*parts.model, *open_model_files(config.model.weights, files).weights);
   }
   parts.optimizer = optim::make_optimizer(config.optimizer, parts.model->parameters());
-  parts.objective = std::make_unique<train::CrossEntropy>(config.train.z_loss);
+  parts.objective = std::make_unique<train::CrossEntropy>(config.train.z_loss,
+                                                          multiplies_int8(config.train.compute));
 }
 
 /// Goes on where the newest valid checkpoint stands; false where there is none.
@@ -130,7 +131,8 @@ bool restore(train::Trainer& trainer, Parts& parts, const PretrainConfig& config
     fail(ErrorCode::kUnsupported,
          "{}: was trained in {}, this session computes in {}; set train.compute = \"{}\"",
          checkpoint, state.compute, config.train.compute, state.compute);
-  if (state.compute == "bf16" && state.instruction_set != plan::instruction_set())
+  if (compute_type(state.compute) == DType::bf16 &&
+      state.instruction_set != plan::instruction_set())
     fail(ErrorCode::kUnsupported,
          "{}: bf16 products of {} round otherwise than those of {}; go on where it began",
          checkpoint, state.instruction_set, plan::instruction_set());
@@ -174,7 +176,7 @@ RecordHook::Options record_options(const PretrainConfig& config, const Parts& pa
   o.recorder.files = session.files;
   o.recorder.quiet = session.quiet;
   o.flops_per_token = flops_per_token(config);
-  o.peak_flops = plan::peak_flops(parts.model->compute());
+  o.peak_flops = peak_flops(config);
   o.sample_every = config.train.sample_every;
   return o;
 }
@@ -201,7 +203,7 @@ RunSummary run_pretrain(PretrainConfig config, const life::Session& session) {
   session.files->make_directories(session.run_folder);
   const auto lock = session.files->lock(join_path(session.run_folder, kLockFile));
   check_folder(session);
-  config.train.compute = std::string(name(compute_type(config.train.compute)));
+  config.train.compute = resolved_compute(config.train.compute);
 
   build_data(parts, config, session.run_folder);
   build_model(parts, config, *session.files);

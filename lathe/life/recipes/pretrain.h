@@ -51,8 +51,13 @@ std::unique_ptr<tokenize::Tokenizer> open_tokenizer(const PretrainConfig& config
 /// Throws InvalidArgument naming the key.
 void resolve(PretrainConfig& config, std::int64_t vocabulary, const FileSystem& files);
 
-/// "auto" as the type that this processor multiplies best.
+/// Of train.compute: the type of activations, and of products that are not int8. "auto" and "int8"
+/// as the type that this processor multiplies best.
 DType compute_type(const std::string& compute);
+/// Whether the layers of blocks multiply in int8.
+bool multiplies_int8(const std::string& compute);
+/// What train.compute means here: "f32", "bf16", "int8_f32" or "int8_bf16".
+std::string resolved_compute(const std::string& compute);
 
 struct RunSummary {
   bool finished = false;  // else stopped early

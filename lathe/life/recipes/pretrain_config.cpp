@@ -105,9 +105,15 @@ void resolve(PretrainConfig& config, std::int64_t vocabulary, const FileSystem& 
 }
 
 DType compute_type(const std::string& compute) {
-  if (compute == "f32") return DType::f32;
-  if (compute == "bf16") return DType::bf16;
+  if (compute.ends_with("f32")) return DType::f32;
+  if (compute.ends_with("bf16")) return DType::bf16;
   return plan::multiplies_bf16() ? DType::bf16 : DType::f32;
+}
+
+bool multiplies_int8(const std::string& compute) { return compute.starts_with("int8"); }
+
+std::string resolved_compute(const std::string& compute) {
+  return (multiplies_int8(compute) ? "int8_" : "") + std::string(name(compute_type(compute)));
 }
 
 }  // namespace lathe::recipes

@@ -19,8 +19,10 @@ void TrainConfig::fields(Fields& f) {
     in_range(0, 1 << 30));
   f("tokens", tokens, "tokens of the whole run", in_range(0, 1e15));
   f("compute", compute,
-    "type of activations and products; auto: bf16 where the processor multiplies it, else f32",
-    one_of({"auto", "f32", "bf16"}));
+    "type of activations and products; auto: bf16 where the processor multiplies it, else f32; "
+    "int8: layers of blocks multiply in int8, forward and for gradients of inputs, all else (and "
+    "validation) is as in auto; int8_f32, int8_bf16: the same with the other type fixed",
+    one_of({"auto", "f32", "bf16", "int8", "int8_f32", "int8_bf16"}));
   f("reduce_groups", reduce_groups,
     "fixed groups whose gradients are summed apart and then in a tree; 0: as many as 65,536 tokens "
     "a group need",

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 
+#include "lathe/base/parallel.h"
 #include "lathe/base/temporary_folder.h"
 #include "lathe/engine/ops/ops.h"
 #include "lathe/life/train/objectives/cross_entropy.h"
@@ -41,8 +42,10 @@ class TrainerTest : public ::testing::Test {
     std::unique_ptr<Trainer> trainer;
   };
 
-  std::unique_ptr<Run> make(std::int64_t micro_tokens, std::int64_t groups) const {
+  std::unique_ptr<Run> make(std::int64_t micro_tokens, std::int64_t groups,
+                            bool int8 = false) const {
     auto run = std::make_unique<Run>();
+    run->objective = CrossEntropy(0, int8);
     model::ModelConfig c;
     c.vocab = 256;
     c.context = 16;
@@ -103,6 +106,31 @@ TEST_F(TrainerTest, MicroBatchesChangeNoBitAndGroupsStayFixed) {
     split->trainer->run();
     EXPECT_TRUE(same_weights(*whole, *split)) << groups << " groups";
   }
+}
+
+TEST_F(TrainerTest, InInt8TooNeitherMicroBatchesNorThreadsNorRecomputeChangeABit) {
+  const int threads = thread_count();
+  const auto plain = make(128, 1), whole = make(128, 1, true), split = make(16, 1, true);
+  plain->trainer->run();
+  whole->trainer->run();
+  split->model->set_recompute(true);
+  set_thread_count(threads == 1 ? 3 : 1);
+  split->trainer->run();
+  set_thread_count(threads);
+  EXPECT_TRUE(same_weights(*whole, *split));
+  EXPECT_FALSE(same_weights(*whole, *plain));
+}
+
+TEST_F(TrainerTest, Int8TrainsButDoesNotJudge) {
+  const auto plain = make(128, 1), int8 = make(128, 1, true);
+  const data::Batch batch = plain->source->next(4);
+  LossSums judged, expected, trained;
+  int8->objective.train(*int8->model, batch, trained);
+  int8->objective.evaluate(*int8->model, batch, judged);
+  plain->objective.evaluate(*plain->model, batch, expected);
+  EXPECT_EQ(judged.nll, expected.nll);
+  EXPECT_NE(trained.nll, expected.nll);
+  EXPECT_NEAR(trained.nll, expected.nll, 0.01 * expected.nll);
 }
 
 TEST_F(TrainerTest, AStepThatIsNotFiniteChangesNothingButThePosition) {

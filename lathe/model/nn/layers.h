@@ -33,6 +33,9 @@ struct Linear {
     const Tensor b = bias ? bias->value() : Tensor();
     if (const auto& q = weight.quantised())
       return ops::linear_quantised(x, weight.value(), q->type, b, q->exact);
+    if (weight.int8())
+      return in_out ? ops::linear_int8_in_out(x, weight.value(), b)
+                    : ops::linear_int8(x, weight.value(), b);
     if (in_out) return ops::linear_in_out(x, weight.value(), b);
     return ops::linear(x, weight.value(), b);
   }

@@ -34,6 +34,7 @@ constexpr int kInt8Rows = 6, kInt8Vectors = 1;  // 12 sums, 2 of w, 1 of x, 1 pr
 struct Int8Tile {
   const char* x;
   std::ptrdiff_t x_row;  // bytes from one token to the next
+  const char* next_x;    // x of the next tile, fetched while this one runs, or null
   const char* w;         // [words][16] words
   std::ptrdiff_t w_panel;
   std::int64_t words;     // of this range of k
@@ -126,6 +127,10 @@ void run_int8_tile(const Int8Tile& t) {
   const char *x = t.x, *w = t.w;
   std::int64_t k = 0;
   for (; k + 4 <= t.words; k += 4, x += 16, w += 256) {
+    if (t.next_x != nullptr && k % 16 == 0) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) _mm_prefetch(t.next_x + r * x_row + 4 * k, _MM_HINT_T0);
+    }
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) step_int8<R, V>(x + 4 * i, x_row, w + 64 * i, w_panel, s);
   }

@@ -150,6 +150,7 @@ class Int8Product {
       const auto rows = static_cast<int>(std::min<std::int64_t>(kInt8Rows, tokens - r));
       const std::int64_t m = token + r;
       t.x = at(tokens_at_ + m * row_ + k * 4);
+      t.next_x = r + 2 * kInt8Rows <= tokens ? t.x + kInt8Rows * row_ : nullptr;
       t.x_scale = at<float>(x_scale_at_) + m;
       t.start = at<std::int32_t>(start_at_) + m;
       t.partial = reinterpret_cast<std::int32_t*>(of_thread()) + r * vectors * 16;

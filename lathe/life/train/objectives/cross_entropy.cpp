@@ -11,6 +11,18 @@ model::TokenBatch ids_of(const data::Batch& b) {
                                  b.document_starts.data());
 }
 
+/// The layers multiply in int8 for a scope.
+class Int8Scope {
+ public:
+  Int8Scope(model::LanguageModel& model, bool int8) : model_(model) { model.set_int8(int8); }
+  ~Int8Scope() { model_.set_int8(false); }
+  Int8Scope(const Int8Scope&) = delete;
+  Int8Scope& operator=(const Int8Scope&) = delete;
+
+ private:
+  model::LanguageModel& model_;
+};
+
 void add_sums(const data::Batch& batch, const Tensor& nll, LossSums& sums) {
   if (!nll.has_data()) return;  // meta
   const float* values = nll.data<float>();
@@ -26,6 +38,7 @@ void add_sums(const data::Batch& batch, const Tensor& nll, LossSums& sums) {
 }  // namespace
 
 void CrossEntropy::train(model::LanguageModel& model, const data::Batch& batch, LossSums& sums) {
+  const Int8Scope int8(model, int8_);  // backward too: recompute runs blocks again
   const model::TokenBatch ids = ids_of(batch);
   const std::int64_t n = batch.rows * batch.width;
   const Tensor targets = Tensor::from(std::span<const std::int32_t>(batch.targets), {n});
