@@ -70,9 +70,9 @@ class Int8Product {
     };
     tokens_at_ = take(tokens_ * row_);
     x_scale_at_ = take(tokens_ * 4);
-    start_at_ = take(tokens_ * 4);
     panels_at_ = take(panels_ * panel_bytes());
     w_scale_at_ = take(panels_ * 64);
+    start_at_ = take(panels_ * 64);
     bias_at_ = take(panels_ * 64);
   }
 
@@ -97,23 +97,23 @@ class Int8Product {
     const std::int64_t first = task * kInt8TokenGrain;
     for (std::int64_t m = first; m < std::min(tokens_, first + kInt8TokenGrain); ++m) {
       std::int32_t sum;
-      at<float>(x_scale_at_)[m] = quantise_row(Row(args_.x, m), k_, at(tokens_at_ + m * row_), sum);
-      at<std::int32_t>(start_at_)[m] = kInt8PerWord == 4 ? -128 * sum : 0;
+      at<float>(x_scale_at_)[m] =
+          quantise_row<kInt8Token, 128>(Row(args_.x, m), k_, at(tokens_at_ + m * row_), sum);
     }
   }
 
   void pack_weights(std::int64_t task) const {
     const std::int64_t wide = rows_adjacent() ? 16 : kStripColumns, first = task * wide;
     const auto count = static_cast<int>(std::min(wide, outputs_ - first));
-    char* panel = at(panels_at_ + first / 16 * panel_bytes());
-    float* scale = at<float>(w_scale_at_) + first;
+    const PanelOut out{at(panels_at_ + first / 16 * panel_bytes()), at<float>(w_scale_at_) + first,
+                       at<std::int32_t>(start_at_) + first};
     if (rows_adjacent()) {
-      pack_rows(args_.w, first, count, of_thread(), row_, panel, scale);
+      pack_rows(args_.w, first, count, of_thread(), row_, out);
     } else {
       View turned = args_.w;
       std::swap(turned.dims[0], turned.dims[1]);
       std::swap(turned.strides[0], turned.strides[1]);
-      pack_columns(turned, first, count, panel, scale);
+      pack_columns(turned, first, count, out);
     }
     if (args_.bias.empty()) return;
     for (std::int64_t n = first; n < round_up(first + count, 16); ++n)
@@ -142,6 +142,7 @@ class Int8Product {
     t.resume = k > 0;
     t.finish = k + range_ >= words_;
     t.w_scale = at<float>(w_scale_at_) + p * 16;
+    t.start = at<std::int32_t>(start_at_) + p * 16;
     t.bias = args_.bias.empty() ? nullptr : at<float>(bias_at_) + p * 16;
     t.y_row = outputs_;
     t.y_bf16 = args_.y.dtype == DType::bf16;
@@ -152,7 +153,6 @@ class Int8Product {
       t.x = at(tokens_at_ + m * row_ + k * 4);
       t.next_x = r + 2 * kInt8Rows <= tokens ? t.x + kInt8Rows * row_ : nullptr;
       t.x_scale = at<float>(x_scale_at_) + m;
-      t.start = at<std::int32_t>(start_at_) + m;
       t.partial = reinterpret_cast<std::int32_t*>(of_thread()) + r * vectors * 16;
       t.y = args_.y.as<char>() + (m * outputs_ + p * 16) * (t.y_bf16 ? 2 : 4);
       int8_tile_for(rows, vectors)(t);
@@ -168,8 +168,8 @@ class Int8Product {
   std::int64_t group_ = 0;       // tokens
   std::int64_t strip_ = 0;       // panels
   std::int64_t front_ = 0;       // bytes that threads share
-  std::int64_t tokens_at_ = 0, x_scale_at_ = 0, start_at_ = 0;
-  std::int64_t panels_at_ = 0, w_scale_at_ = 0, bias_at_ = 0;
+  std::int64_t tokens_at_ = 0, x_scale_at_ = 0;
+  std::int64_t panels_at_ = 0, w_scale_at_ = 0, start_at_ = 0, bias_at_ = 0;
 };
 
 }  // namespace lathe::kernels::LATHE_ISA

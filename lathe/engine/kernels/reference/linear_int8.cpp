@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 
-#include "lathe/engine/kernels/quant_activation.h"
 #include "lathe/engine/kernels/reference/canonical.h"
 
 namespace lathe::kernels::reference {
@@ -16,15 +15,15 @@ float element(const View& v, std::int64_t row, std::int64_t k) {
   return get<float>(v, row * v.strides[0] + k * v.strides[1]);
 }
 
-ActivationScale scale_of(const View& v, std::int64_t row) {
+RowScale scale_of(const View& v, std::int64_t row, int most) {
   std::uint32_t largest = 0;
   for (std::int64_t k = 0; k < v.dims[1]; ++k)
     largest = std::max(largest, std::bit_cast<std::uint32_t>(std::abs(element(v, row, k))));
-  return activation_scale(largest);
+  return row_scale(largest, most);
 }
 
 /// q of one element. The factor is 0 where the row has no finite scale: 0 * NaN would not do.
-std::int64_t rounded(float x, const ActivationScale& s) {
+std::int64_t rounded(float x, const RowScale& s) {
   return s.factor == 0 ? 0 : static_cast<std::int64_t>(std::nearbyint(x * s.factor));
 }
 
@@ -32,9 +31,9 @@ std::int64_t rounded(float x, const ActivationScale& s) {
 
 void linear_int8(const LinearInt8Args& a) noexcept {
   for (std::int64_t m = 0; m < a.y.dims[0]; ++m) {
-    const ActivationScale x = scale_of(a.x, m);
+    const RowScale x = scale_of(a.x, m, kInt8Token);
     for (std::int64_t n = 0; n < a.y.dims[1]; ++n) {
-      const ActivationScale w = scale_of(a.w, n);
+      const RowScale w = scale_of(a.w, n, kInt8Weight);
       std::int64_t sum = 0;
       for (std::int64_t k = 0; k < a.x.dims[1]; ++k)
         sum += rounded(element(a.x, m, k), x) * rounded(element(a.w, n, k), w);
