@@ -61,14 +61,14 @@ def arguments():
     return parser.parse_args()
 
 
-def lathe_train(options, shape, folder):
+def lathe_train(options, shape, folder, *more):
     """(tokens/s of the median step after the warm-up, peak bytes) of one run of Lathe."""
     config, step_tokens, warmup, steps = SHAPES[shape]
     out = folder / f"run_{time.time_ns()}"
     command = [options.lathe, "train", ROOT / "configs" / config, "--out", out]
     settings = [f"train.tokens={step_tokens * (warmup + steps)}",
                 f"tokenizer.path={folder / 'tok.json'}", f"data.train={folder / 'text.txt'}"]
-    for setting in settings + options.set:
+    for setting in [*settings, *options.set, *more]:
         command += ["--set", setting]
     _, _, peak = run_child([str(c) for c in command])
     speeds = []
@@ -121,17 +121,20 @@ def compare_training(options, shape, table, folder):
     if not (folder / "tok.json").exists():
         prepare_training_text(options, folder)
     mode = best_torch_mode(options, shape)
-    ours, theirs = (Series(), Series()), (Series(), Series())
+    ours, int8, theirs = (Series(), Series()), (Series(), Series()), (Series(), Series())
     for index in range(options.rounds):
         for series, figures in ((ours, lathe_train(options, shape, folder)),
+                                (int8, lathe_train(options, shape, folder, "train.compute=int8")),
                                 (theirs, torch_train(options, shape, mode))):
             for one, value in zip(series, figures):
                 one.add(value)
-        print(f"  round {index + 1}: lathe {ours[0].values[-1]:.0f}, "
-              f"torch {theirs[0].values[-1]:.0f} tokens/s", flush=True)
+        print(f"  round {index + 1}: lathe {ours[0].values[-1]:.0f}, in int8 "
+              f"{int8[0].values[-1]:.0f}, torch {theirs[0].values[-1]:.0f} tokens/s", flush=True)
     name = "torch " + " ".join(mode)
     table.add(f"train{shape}", "tokens/s", ours[0], theirs[0], name)
     table.add(f"train{shape} peak memory", "bytes", ours[1], theirs[1], name)
+    table.add(f"train{shape} int8", "tokens/s", int8[0], theirs[0], name)
+    table.add(f"train{shape} int8 peak memory", "bytes", int8[1], theirs[1], name)
 
 
 def peer_tokenizer(options, work, *rest, cpus=None):

@@ -76,6 +76,18 @@ if [ $status != 130 ] || ! grep -q 'go on with: lathe train' stopped.txt; then
 fi
 check 'what Ctrl-C saved is a checkpoint' "$lathe" score stopped - <<< '{"ids": [1, 2, 3]}'
 
+# In int8: the same promises, and the type is part of the run.
+int8=(--set train.compute=int8_f32 --set train.tokens=5280)
+check 'training in int8' "$lathe" train tiny.toml --out int8 "${int8[@]}"
+check 'once more in int8' "$lathe" train tiny.toml --out int8_again --threads 1 --set train.micro_tokens=528 "${int8[@]}"
+check 'equal bits from other threads and micro-batches, in int8' \
+  same int8/checkpoints/step-00000010/weights.safetensors int8_again/checkpoints/step-00000010/weights.safetensors
+check 'verify-resume in int8' "$lathe" verify-resume tiny.toml --steps 6 --kills 2 --out verify_int8 "${int8[@]}"
+refused 5 'was trained in int8_f32, this session computes in f32' "$lathe" train tiny.toml --out int8 --resume \
+  --set train.compute=f32 --set train.tokens=5280
+check 'a plan in int8' sh -c "'$lathe' plan tiny.toml --set train.compute=int8_f32 | grep -q 'in int8_f32'"
+check 'what was trained in int8 is served in f32' "$lathe" generate int8 -p 'The ' -n 5
+
 # Speaking.
 check 'generate' "$lathe" generate run -p 'The ' -n 20 --seed 3
 cp out.txt first.txt
