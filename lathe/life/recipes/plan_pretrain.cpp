@@ -72,15 +72,13 @@ double step_flops(const StepTrace& t, const PretrainConfig& c) {
          t.update.flops;
 }
 
-/// The peak of a step: of each type's work at its own peak. `other`: of all that is not int8.
-double mixed_peak(const StepTrace& t, const PretrainConfig& config, double other) {
-  double int8 = 0;
+double mixed_peak(const StepTrace& t, const PretrainConfig& config, double other, double int8) {
+  double rounded = 0;
   for (const auto& [name, totals] : t.micro.ops)
-    if (plan::is_int8(name)) int8 += totals.flops;
-  if (int8 == 0) return other;
-  int8 *= static_cast<double>(config.train.batch_tokens / config.train.micro_tokens);
+    if (plan::is_int8(name)) rounded += totals.flops;
+  rounded *= static_cast<double>(config.train.batch_tokens / config.train.micro_tokens);
   const double all = step_flops(t, config);
-  return all / (int8 / plan::peak_int8_ops() + (all - int8) / other);
+  return all / (rounded / int8 + (all - rounded) / other);
 }
 
 std::string part_of(const autograd::Parameter& p) {
@@ -160,9 +158,14 @@ double flops_per_token(const PretrainConfig& config) {
   return step_flops(trace_step(config), config) / static_cast<double>(config.train.batch_tokens);
 }
 
+double mixed_peak(const PretrainConfig& config, double other, double int8) {
+  return mixed_peak(trace_step(config), config, other, int8);
+}
+
 double peak_flops(const PretrainConfig& config) {
-  return mixed_peak(trace_step(config), config,
-                    plan::peak_flops(compute_type(config.train.compute)));
+  const double other = plan::peak_flops(compute_type(config.train.compute));
+  if (!multiplies_int8(config.train.compute)) return other;
+  return mixed_peak(config, other, plan::peak_int8_ops());
 }
 
 void check_memory(const PretrainConfig& config) {
@@ -201,7 +204,9 @@ PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
 
   const plan::Calibration machine =
       plan::calibrate(config.model, compute_type(r.compute), config.train.micro_tokens);
-  r.peak_flops = mixed_peak(t, config, machine.peak_flops);
+  r.peak_flops = multiplies_int8(r.compute)
+                     ? mixed_peak(t, config, machine.peak_flops, plan::peak_int8_ops())
+                     : machine.peak_flops;
   const double seconds =
       plan::predict_seconds(t.micro, machine) * static_cast<double>(r.micro_batches) +
       plan::predict_seconds(t.update, machine);

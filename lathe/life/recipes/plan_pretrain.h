@@ -40,8 +40,10 @@ PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
 /// Training FLOPs a token, from a meta trace. REQUIRES: resolved.
 double flops_per_token(const PretrainConfig& config);
 
-/// FLOP/s of a step whose products all ran at the peak of their type (measured, about 0.2 s).
-/// REQUIRES: resolved.
+/// FLOP/s of a step whose work all runs at its peak: of int8 products at `int8`, the rest at
+/// `other`. REQUIRES: resolved.
+double mixed_peak(const PretrainConfig& config, double other, double int8);
+/// The same at the peaks of this machine (measured, about 0.2 s).
 double peak_flops(const PretrainConfig& config);
 
 /// Throws OutOfMemory when the run cannot fit this machine. REQUIRES: resolved.

@@ -24,6 +24,7 @@ PretrainConfig small(const std::string& compute) {
   c.model.layers = 2;
   c.model.width = 64;
   c.model.heads = 2;
+  c.model.hidden = 192;
   c.train.context = 32;
   c.train.batch_tokens = 64;
   c.train.tokens = 64;
@@ -36,9 +37,12 @@ PretrainConfig small(const std::string& compute) {
 
 TEST(PlanInt8, CountsTheSameWorkAtAHigherPeak) {
   EXPECT_EQ(flops_per_token(small("int8_f32")), flops_per_token(small("f32")));
-  const double f32 = peak_flops(small("f32")), mixed = peak_flops(small("int8_f32"));
-  EXPECT_GT(mixed, 1.05 * f32);
-  EXPECT_LT(mixed, plan::peak_int8_ops());
+  EXPECT_DOUBLE_EQ(mixed_peak(small("f32"), 1e9, 2e9), 1e9);
+  EXPECT_DOUBLE_EQ(mixed_peak(small("int8_f32"), 1e9, 1e9), 1e9);
+  // Two blocks of 4 * 64 * 64 + 3 * 64 * 192 weights, twice two operations a token of 64.
+  const PretrainConfig c = small("int8_f32");
+  const double all = 64 * flops_per_token(c), int8 = 64 * 4.0 * 2 * (4 * 64 * 64 + 3 * 64 * 192);
+  EXPECT_DOUBLE_EQ(mixed_peak(c, 1e9, 2e9), all / (int8 / 2e9 + (all - int8) / 1e9));
 }
 
 }  // namespace
