@@ -33,17 +33,24 @@ class FileLock {
 class MappedFile {
  public:
   MappedFile() = default;
-  MappedFile(const void* data, std::size_t size, std::shared_ptr<const void> owner)
-      : data_(static_cast<const char*>(data)), size_(size), owner_(std::move(owner)) {}
+  /// mapped: the pages are those of a file; the system can drop them and read them again.
+  MappedFile(const void* data, std::size_t size, std::shared_ptr<const void> owner,
+             bool mapped = false)
+      : data_(static_cast<const char*>(data)),
+        size_(size),
+        owner_(std::move(owner)),
+        mapped_(mapped) {}
 
   const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(data_); }
   std::size_t size() const { return size_; }
   std::string_view bytes() const { return {data_, size_}; }
+  bool mapped() const { return mapped_; }
 
  private:
   const char* data_ = nullptr;
   std::size_t size_ = 0;
   std::shared_ptr<const void> owner_;
+  bool mapped_ = false;
 };
 
 enum class WriteMode { truncate, append };

@@ -142,7 +142,7 @@ class RealFiles final : public FileSystem {
     if (size == 0) fail(ErrorCode::kCorrupt, "read '{}': the file is empty", path);
     void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
     if (data == MAP_FAILED) fail_with_errno(errno, quoted("map", path));
-    return {data, size, std::shared_ptr<const Mapping>(new Mapping{data, size})};
+    return {data, size, std::shared_ptr<const Mapping>(new Mapping{data, size}), true};
   }
 
   bool exists(const std::string& path) const override {

@@ -126,6 +126,13 @@ void Parameter::load_quantised(const Tensor& blocks, kernels::QuantType type) {
   make_handles(blocks);
 }
 
+void Parameter::leave() const {
+  const Tensor& x = value();
+  if (!x.has_data() || !x.contiguous()) return;
+  const auto begin = x.bytes_begin() - x.storage()->data();
+  x.storage()->leave(static_cast<std::size_t>(begin), x.bytes());
+}
+
 void Parameter::set_master(const Tensor& master) {
   if (state_.whole.defined()) {
     if (master.id() != state_.whole.id()) ops::copy_(state_.whole, master);  // else: in place

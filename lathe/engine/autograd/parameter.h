@@ -89,6 +89,8 @@ class Parameter {
   /// After merge_uses: the gradient of the step, f32.
   const Tensor& gradient() const { return accumulators_[rows_ ? 1 : 0]; }
   Device device() const { return handles_[0].device(); }
+  /// Takes weights that lie in a mapped file out of this process until they are read again.
+  void leave() const;
   bool has_gradients() const { return !accumulators_.empty(); }
 
   /// Copies weights of any float type: a start for training. Throws ShapeMismatch naming the

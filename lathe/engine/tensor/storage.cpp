@@ -1,6 +1,7 @@
 #include "lathe/engine/tensor/storage.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cstdlib>
@@ -139,12 +140,22 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
 }
 
 std::shared_ptr<Storage> Storage::borrow(std::span<std::byte> bytes,
-                                         std::shared_ptr<const void> keep_alive) {
+                                         std::shared_ptr<const void> keep_alive, Pages pages) {
   std::shared_ptr<Storage> storage(new Storage);
   storage->data_ = bytes.data();
   storage->bytes_ = bytes.size();
+  storage->pages_ = pages;
   storage->keep_alive_ = std::move(keep_alive);
   return storage;
+}
+
+void Storage::leave(std::size_t begin, std::size_t bytes) const {
+  if (pages_ != Pages::of_file) return;
+  static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto at = reinterpret_cast<std::uintptr_t>(data_) + begin;
+  const std::uintptr_t first = round_up(at, page), last = (at + bytes) / page * page;
+  // A refusal changes nothing.
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 Storage::~Storage() {

@@ -25,9 +25,16 @@ class Storage {
   /// 64-byte aligned, contents undefined. Throws OutOfMemory naming the size.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
-  /// Borrowed memory (a mapped file): `keep_alive` is released with the storage.
+  enum class Pages { own, of_file };
+  /// Borrowed memory (a mapped file): `keep_alive` is released with the storage. of_file: the
+  /// memory is a read-only mapping of a file, see leave().
   static std::shared_ptr<Storage> borrow(std::span<std::byte> bytes,
-                                         std::shared_ptr<const void> keep_alive);
+                                         std::shared_ptr<const void> keep_alive,
+                                         Pages pages = Pages::own);
+
+  /// Takes the whole pages inside of [begin, begin + bytes) out of this process where they are a
+  /// file's: they stay in the system's cache and come back when they are read. Else does nothing.
+  void leave(std::size_t begin, std::size_t bytes) const;
 
   ~Storage();
   Storage(const Storage&) = delete;
@@ -44,6 +51,7 @@ class Storage {
   std::size_t bytes_ = 0;
   std::size_t capacity_ = 0;  // 0 when borrowed
   Device device_ = Device::cpu;
+  Pages pages_ = Pages::own;
   std::shared_ptr<const void> keep_alive_;
 };
 

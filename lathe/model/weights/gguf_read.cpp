@@ -256,7 +256,8 @@ GgufFile GgufFile::parse(const MappedFile& file, const std::string& subject) {
   place(out.tensors_, in.position(), file.size(), out);
   // The mapping is read-only; nothing may write into these tensors.
   auto* data = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(file.data()));
-  out.storages_ = {Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file))};
+  out.storages_ = {Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file),
+                                   file.mapped() ? Storage::Pages::of_file : Storage::Pages::own)};
   return out;
 }
 

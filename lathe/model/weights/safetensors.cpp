@@ -167,7 +167,8 @@ SafetensorsFile SafetensorsFile::parse(const MappedFile& file, const std::string
   out.take_order(order, data_begin, data_size);
   // The mapping is read-only; nothing may write into these tensors.
   auto* data = const_cast<std::byte*>(reinterpret_cast<const std::byte*>(file.data()));
-  out.storage_ = Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file));
+  out.storage_ = Storage::borrow({data, file.size()}, std::make_shared<MappedFile>(file),
+                                 file.mapped() ? Storage::Pages::of_file : Storage::Pages::own);
   return out;
 }
 
