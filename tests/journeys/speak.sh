@@ -78,8 +78,19 @@ check 'a batch' json answers.jsonl "
 assert len(rows) == 5 and rows[0]['id'] == 1 and rows[0]['new_tokens'] <= 4
 assert 'prompt' in rows[2]['error'] and rows[2]['line'] == 3 and 'temperature' in rows[3]['error']
 assert 'text' in rows[1] and 'text' in rows[4]
+
 assert rows[0]['prompt_tokens'] == $(json greedy.jsonl "print(rows[0]['prompt_tokens'])"), 'a prompt is read as with -p'
 assert rows[4]['prompt_tokens'] > rows[0]['prompt_tokens']"
+
+# A model without tokenizer speaks in ids.
+check 'a folder' "$lathe" convert run bare
+rm -f bare/tokenizer*.json
+printf '%s\n' '{"ids": [5, 6, 7]}' '{"prompt": "The "}' > bare.jsonl
+refused 2 '1 of 2 lines could not be answered' "$lathe" generate bare --jsonl bare.jsonl -n 6
+"$lathe" generate bare --jsonl bare.jsonl -n 6 --temp 0 --ignore-end > answers.jsonl 2> /dev/null
+check 'ids without words' json answers.jsonl "
+assert len(rows[0]['ids']) == 6 and 'text' not in rows[0] and 'tokenizer' in rows[1]['error']"
+refused 3 'give tokens' "$lathe" generate bare -p 'The '
 
 # Perplexity.
 check 'perplexity' bash -c "'$lathe' perplexity run valid.txt --context 64 --chunks 9 --json > p.json"

@@ -124,14 +124,14 @@ class Writer {
     const auto& g = r.options.generate;
     auto& cache = reader(static_cast<std::int64_t>(ids.size()) + g.tokens);
     if (options_.json) {
-      const auto written = recipes::write_text(cache, *model_.tokenizer, ids, r.options);
+      const auto written = recipes::write_text(cache, model_.tokenizer.get(), ids, r.options);
       tokens_ += static_cast<std::int64_t>(written.generation.ids.size());
-      print(describe_text(r, written, g.sampler.seed) + "\n");
+      print(describe_text(r, written, g.sampler.seed, model_.tokenizer != nullptr) + "\n");
       return;
     }
     if (options_.samples > 1) print(fmt::format("--- {} (seed {})\n", sample + 1, g.sampler.seed));
     if (options_.with_prompt && !options_.chat && r.prompt) print(*r.prompt);
-    recipes::write_text(cache, *model_.tokenizer, ids, r.options, print);
+    recipes::write_text(cache, model_.tokenizer.get(), ids, r.options, print);
     print("\n");
   }
 
@@ -150,7 +150,8 @@ class Writer {
   }
 
   void print_beam(const TextRequest& r, const generate::Beam& beam) {
-    const std::string text = model_.tokenizer->decode(beam.ids);
+    const bool has_text = model_.tokenizer != nullptr;
+    const std::string text = has_text ? model_.tokenizer->decode(beam.ids) : "";
     tokens_ += static_cast<std::int64_t>(beam.ids.size());
     if (!options_.json) {
       print((options_.with_prompt && !options_.chat ? r.prompt.value_or("") : "") + text + "\n");
@@ -159,7 +160,7 @@ class Writer {
     Tree out = Tree::table();
     if (r.label) out.add("id", *r.label);
     if (r.prompt) out.add("prompt", Tree::of(*r.prompt));
-    out.add("text", Tree::of(text));
+    if (has_text) out.add("text", Tree::of(text));
     out.add("ids", Tree::of(std::vector<std::int64_t>(beam.ids.begin(), beam.ids.end())));
     out.add("stop", Tree::of(std::string(beam.stop_id >= 0 ? "stop_token" : "length")));
     if (beam.stop_id >= 0) out.add("stop_id", Tree::of(std::int64_t{beam.stop_id}));
@@ -217,14 +218,16 @@ void run(Options& o) {
   if (!batch) request.prompt = read_prompt(o);
   o.json = o.json || batch;
   recipes::OpenedModel m = recipes::open_model(store::resolve_model(o.model), o.open, real_files());
-  if (m.tokenizer == nullptr)
-    fail(ErrorCode::kNotFound, "{}: there is no tokenizer to read and write text with",
+  if (m.tokenizer == nullptr && !batch)
+    fail(ErrorCode::kNotFound,
+         "{}: there is no tokenizer to read and write text with; give tokens, {{\"ids\": [...]}} "
+         "with --jsonl",
          m.checkpoint);
   o.text.generate.sampler = o.sampling.for_tokenizer(m.tokenizer.get());
   o.text.generate.cancel = stop_on_signals();
   o.chat = o.chat || o.system || !o.template_file.empty();
   std::optional<recipes::ChatFormat> chat;
-  if (o.chat || batch) {
+  if (o.chat || (batch && m.tokenizer != nullptr)) {
     std::optional<std::string> given;
     if (!o.template_file.empty()) given = read_file(o.template_file);
     chat.emplace(m, given);

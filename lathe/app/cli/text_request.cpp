@@ -88,6 +88,10 @@ TextRequest read_request(const std::string& line, const std::string& where,
 std::vector<std::int32_t> ids_of(const TextRequest& request, const recipes::OpenedModel& model,
                                  const recipes::ChatFormat* chat, bool said) {
   if (request.ids) return *request.ids;
+  if (model.tokenizer == nullptr)
+    fail(ErrorCode::kInvalidArgument,
+         "{}: there is no tokenizer to read text with; give tokens, {{\"ids\": [...]}} with --jsonl",
+         model.checkpoint);
   if (said && request.prompt) {
     std::vector<Tree> messages = request.messages;
     messages.push_back(recipes::chat_message("user", *request.prompt));
@@ -103,12 +107,12 @@ std::vector<std::int32_t> ids_of(const TextRequest& request, const recipes::Open
 }
 
 std::string describe_text(const TextRequest& request, const recipes::WrittenText& written,
-                          std::uint64_t seed) {
+                          std::uint64_t seed, bool has_tokenizer) {
   const generate::Generation& g = written.generation;
   Tree out = Tree::table();
   if (request.label) out.add("id", *request.label);
   if (request.prompt) out.add("prompt", Tree::of(*request.prompt));
-  out.add("text", Tree::of(written.text));
+  if (has_tokenizer) out.add("text", Tree::of(written.text));
   out.add("ids", Tree::of(std::vector<std::int64_t>(g.ids.begin(), g.ids.end())));
   out.add("stop", Tree::of(std::string(generate::name(g.reason))));
   if (g.stop_id >= 0) out.add("stop_id", Tree::of(std::int64_t{g.stop_id}));

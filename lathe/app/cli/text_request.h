@@ -28,12 +28,14 @@ TextRequest read_request(const std::string& line, const std::string& where,
                          const recipes::TextOptions& defaults);
 
 /// The ids of a request. `chat` is for messages; `said`: a prompt is what a user says, too. An
-/// empty text begins a document.
+/// empty text begins a document. Throws InvalidArgument "where: ..." where words need a tokenizer
+/// or a chat and there is none.
 std::vector<std::int32_t> ids_of(const TextRequest& request, const recipes::OpenedModel& model,
                                  const recipes::ChatFormat* chat, bool said);
 
-/// {"text": ..., "ids": [...], "stop": ..., ...}, without line break.
+/// {"text": ..., "ids": [...], "stop": ..., ...}, without line break; no "text" where the model has
+/// no tokenizer.
 std::string describe_text(const TextRequest& request, const recipes::WrittenText& written,
-                          std::uint64_t seed);
+                          std::uint64_t seed, bool has_tokenizer);
 
 }  // namespace lathe::cli

@@ -98,7 +98,7 @@ Answer Conversation::answer(const TextOptions& options,
   o.generate.stop_ids = format_.stop_ids();
   o.stop.insert(o.stop.end(), format_.stop().begin(), format_.stop().end());
   Answer answer;
-  answer.written = write_text(reader_, *model_.tokenizer, ids, o, on_text);
+  answer.written = write_text(reader_, model_.tokenizer.get(), ids, o, on_text);
   const generate::Generation& g = answer.written.generation;
   answer.context_full = g.reason == generate::StopReason::kLength && o.generate.tokens == room;
   if (g.ids.empty() && g.reason == generate::StopReason::kCancelled) {

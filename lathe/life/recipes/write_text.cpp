@@ -1,13 +1,28 @@
 #include "lathe/life/recipes/write_text.h"
 
+#include "lathe/base/error.h"
 #include "lathe/life/recipes/stop_strings.h"
 #include "lathe/text/tokenize/stream_decoder.h"
 
 namespace lathe::recipes {
+namespace {
 
-WrittenText write_text(generate::TokenReader& reader, const tokenize::Tokenizer& tokenizer,
+WrittenText write_ids(generate::TokenReader& reader, std::span<const std::int32_t> prompt,
+                      const TextOptions& options) {
+  if (!options.stop.empty())
+    fail(ErrorCode::kInvalidArgument,
+         "stop: '{}' is text, and the model has no tokenizer to read text with",
+         options.stop.front());
+  return {.generation = generate::generate(reader, prompt, options.generate)};
+}
+
+}  // namespace
+
+WrittenText write_text(generate::TokenReader& reader, const tokenize::Tokenizer* words,
                        std::span<const std::int32_t> prompt, const TextOptions& options,
                        const std::function<void(std::string_view)>& on_text) {
+  if (words == nullptr) return write_ids(reader, prompt, options);
+  const tokenize::Tokenizer& tokenizer = *words;
   WrittenText out;
   generate::GenerateOptions request = options.generate;
   for (const std::string& text : options.stop)

@@ -25,8 +25,9 @@ struct WrittenText {
 
 /// Continues the prompt. `on_text` sees whole characters as soon as they cannot belong to a stop
 /// string; joined they are the text. A stop string that is the name of a special token ends the
-/// text at that token. Throws as generate::generate().
-WrittenText write_text(generate::TokenReader& reader, const tokenize::Tokenizer& tokenizer,
+/// text at that token. Without a tokenizer (null) there are ids and no text. Throws as
+/// generate::generate(), and InvalidArgument for stop strings without a tokenizer.
+WrittenText write_text(generate::TokenReader& reader, const tokenize::Tokenizer* tokenizer,
                        std::span<const std::int32_t> prompt, const TextOptions& options,
                        const std::function<void(std::string_view)>& on_text = {});
 
