@@ -89,9 +89,10 @@ std::vector<std::int32_t> ids_of(const TextRequest& request, const recipes::Open
                                  const recipes::ChatFormat* chat, bool said) {
   if (request.ids) return *request.ids;
   if (model.tokenizer == nullptr)
-    fail(ErrorCode::kInvalidArgument,
-         "{}: there is no tokenizer to read text with; give tokens, {{\"ids\": [...]}} with --jsonl",
-         model.checkpoint);
+    fail(
+        ErrorCode::kInvalidArgument,
+        "{}: there is no tokenizer to read text with; give tokens, {{\"ids\": [...]}} with --jsonl",
+        model.checkpoint);
   if (said && request.prompt) {
     std::vector<Tree> messages = request.messages;
     messages.push_back(recipes::chat_message("user", *request.prompt));
