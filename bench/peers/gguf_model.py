@@ -86,10 +86,10 @@ class Llama:
         return ids
 
 
-def lathe_best(options, texts, compute):
+def lathe_best(options, texts, how):
     """The likeliest id before each token of each text."""
     lines = "".join(json.dumps({"ids": ids}) + "\n" for _, ids in texts)
-    command = [options.lathe, "score", options.model or options.file, "-", "--top", "1", "--compute", compute]
+    command = [options.lathe, "score", options.model or options.file, "-", "--top", "1", *how.split()]
     out = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
     return [json.loads(line)["top"] for line in out.splitlines()]
 
@@ -114,9 +114,9 @@ def forced(options):
         columns[name] = [int(best) for start, ids in texts
                          for best in reader.logits(ids, 0).argmax(1)[start - 1 : -1]]
     theirs = list(columns)
-    for compute in ("f32",) if options.f32 else ("auto", "f32"):
-        best = lathe_best(options, texts, compute)
-        columns[f"Lathe, {compute}"] = [row[0][0] for (start, _), top in zip(texts, best)
+    for how in ("--compute f32",) if options.f32 else ("", "--exact"):
+        best = lathe_best(options, texts, how)
+        columns[f"Lathe {how}".strip()] = [row[0][0] for (start, _), top in zip(texts, best)
                                         for row in top[start:]]
     print(f"{len(texts)} texts, {len(columns['its text'])} tokens; agreement in %")
     for name in theirs[1:]:  # a setting that repeats another one says nothing new

@@ -41,6 +41,9 @@ void print_result(const Options& o, const generate::Perplexity& p, double second
     fmt::print("{} tokens scored in {} chunks of {}, {:.1f} tokens/s\n", p.scored, p.chunks,
                o.perplexity.context,
                static_cast<double>(p.chunks * o.perplexity.context) / std::max(seconds, 1e-9));
+    if (o.perplexity.compare_exact)
+      fmt::print("against exact products: KL {:.6f} nats a token, the same best token at {:.3f}%\n",
+                 p.kl, 100 * p.same_best);
     return;
   }
   Tree out = Tree::table();
@@ -51,6 +54,10 @@ void print_result(const Options& o, const generate::Perplexity& p, double second
   out.add("context", Tree::of(o.perplexity.context));
   out.add("chunks", Tree::of(p.chunks));
   out.add("scored_tokens", Tree::of(p.scored));
+  if (o.perplexity.compare_exact) {
+    out.add("kl", Tree::of(p.kl));
+    out.add("same_best", Tree::of(p.same_best));
+  }
   out.add("seconds", Tree::of(seconds));
   fmt::print("{}\n", print_json(out));
 }
@@ -100,6 +107,8 @@ void register_perplexity(CLI::App& root) {
   verb->add_option("--chunks", o->perplexity.chunks, "only the first so many; 0: all")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
+  verb->add_flag("--kl", o->perplexity.compare_exact,
+                 "quantised weights: also the KL divergence to exact products of the same weights");
   o->open.add_to(*verb);
   verb->add_flag("--json", o->json, "print JSON");
   verb->footer(
@@ -108,6 +117,7 @@ void register_perplexity(CLI::App& root) {
       "token where the tokenizer adds one. +/- is the standard error.\n"
       "Examples:\n"
       "  lathe perplexity model.gguf wiki.test.raw\n"
+      "  lathe perplexity model.gguf wiki.test.raw --kl --chunks 20\n"
       "  lathe perplexity runs/demo valid.txt --context 256 --json");
   verb->callback([o] { run(*o); });
 }

@@ -43,6 +43,54 @@ std::vector<TopToken> best(const float* row, std::int64_t vocab, std::int64_t to
   return tokens;
 }
 
+/// Sums over the scored tokens.
+struct PerplexitySums {
+  double nll = 0, squares = 0, kl = 0;
+  std::int64_t scored = 0, same_best = 0;
+
+  void write(Perplexity& p) const {
+    const auto count = static_cast<double>(scored);
+    const double mean = nll / count;
+    p.scored = scored;
+    p.value = std::exp(mean);
+    const double variance = std::max(0.0, squares / count - mean * mean);
+    p.error = scored > 1 ? std::sqrt(variance / (count - 1)) * p.value : 0;
+    p.kl = kl / count;
+    p.same_best = static_cast<double>(same_best) / count;
+  }
+};
+
+/// Calls back for the scored places of a chunk: those of its second half but for the first.
+void each_scored(model::LanguageModel& model, const std::vector<std::int32_t>& chunk,
+                 const OnRow& on_row) {
+  const auto context = static_cast<std::int64_t>(chunk.size());
+  const Tensor hidden = model.hidden(model::TokenBatch::plain({chunk}));
+  const Tensor h = ops::reshape(hidden, {context, hidden.dim(-1)});
+  each_row(model, h, context / 2, context - 1, on_row);
+}
+
+void set_exact(model::LanguageModel& model, bool exact) {
+  for (autograd::Parameter* p : model.parameters()) p->set_exact(exact);
+}
+
+/// KL(exact || as computed) of the places of a chunk; `computed` has their rows.
+void add_divergence(model::LanguageModel& model, const std::vector<std::int32_t>& chunk,
+                    const std::vector<float>& computed, PerplexitySums& sums) {
+  set_exact(model, true);
+  const float* row = computed.data();
+  const std::int64_t vocab = model.config().vocab;
+  each_scored(model, chunk, [&](std::int64_t, const float* exact) {
+    for (std::int64_t i = 0; i < vocab; ++i) {
+      const auto logprob = static_cast<double>(exact[i]);
+      if (std::isfinite(logprob)) sums.kl += std::exp(logprob) * (logprob - double{row[i]});
+    }
+    const auto best_of = [vocab](const float* x) { return std::max_element(x, x + vocab) - x; };
+    sums.same_best += best_of(exact) == best_of(row) ? 1 : 0;
+    row += vocab;
+  });
+  set_exact(model, false);
+}
+
 }  // namespace
 
 Scores score(model::LanguageModel& model, std::span<const std::int32_t> ids, std::int64_t top) {
@@ -77,25 +125,23 @@ Perplexity perplexity(model::LanguageModel& model, std::span<const std::int32_t>
   std::int64_t chunks = n / context;
   if (options.chunks > 0) chunks = std::min(chunks, options.chunks);
   Perplexity p;
-  double sum = 0, squares = 0;
+  PerplexitySums sums;
   for (std::int64_t i = 0; i < chunks && !options.cancel.requested(); ++i) {
     const auto begin = ids.begin() + i * context;
     std::vector<std::int32_t> chunk(begin, begin + context);
     if (options.bos) chunk[0] = *options.bos;
-    const Tensor hidden = model.hidden(model::TokenBatch::plain({chunk}));
-    const Tensor h = ops::reshape(hidden, {context, hidden.dim(-1)});
-    each_row(model, h, context / 2, context - 1, [&](std::int64_t row, const float* logprobs) {
+    std::vector<float> computed;
+    each_scored(model, chunk, [&](std::int64_t row, const float* logprobs) {
       const double nll = -static_cast<double>(logprobs[chunk[static_cast<std::size_t>(row + 1)]]);
-      sum += nll;
-      squares += nll * nll;
-      ++p.scored;
+      sums.nll += nll;
+      sums.squares += nll * nll;
+      ++sums.scored;
+      if (options.compare_exact)
+        computed.insert(computed.end(), logprobs, logprobs + model.config().vocab);
     });
+    if (options.compare_exact) add_divergence(model, chunk, computed, sums);
     p.chunks = i + 1;
-    const auto count = static_cast<double>(p.scored);
-    const double mean = sum / count;
-    p.value = std::exp(mean);
-    const double variance = std::max(0.0, squares / count - mean * mean);
-    p.error = p.scored > 1 ? std::sqrt(variance / (count - 1)) * p.value : 0;
+    sums.write(p);
     if (on_chunk) on_chunk(p);
   }
   return p;

@@ -32,12 +32,16 @@ struct Perplexity {
   double error = 0;         // standard error of the value
   std::int64_t scored = 0;  // tokens that were
   std::int64_t chunks = 0;  // so far
+  double kl = 0;            // compare_exact: mean of KL(exact || as computed), nats
+  double same_best = 0;     // compare_exact: share of places where both name the same best token
 };
 
 struct PerplexityOptions {
   std::int64_t context = 512;       // tokens a chunk
   std::int64_t chunks = 0;          // at most so many; 0: all
   std::optional<std::int32_t> bos;  // takes the place of the first token of each chunk
+  // Each chunk runs once more with quantised weights multiplied exactly (Parameter::set_exact).
+  bool compare_exact = false;
   StopToken cancel;
 };
 
