@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lathe/base/parallel.h"
+#include "lathe/engine/kernels/digits.h"
 #include "lathe/engine/kernels/float16.h"
 #include "lathe/engine/kernels/matmul.h"
 #include "lathe/engine/kernels/rows.h"
@@ -14,6 +15,47 @@ namespace {
 
 bool reference_only(const LinearQuantisedArgs& args) {
   return args.y.dtype == DType::f64 || isa() == Isa::reference;
+}
+
+std::int64_t one_digit_workspace(const LinearQuantisedArgs& args) noexcept {
+  if (isa() == Isa::avx2) return avx2::linear_quantised_workspace(args);
+  if (isa() == Isa::avx512) return avx512::linear_quantised_workspace(args);
+  return avx512_vnni::linear_quantised_workspace(args);
+}
+
+void one_digit(const LinearQuantisedArgs& args) noexcept {
+  if (isa() == Isa::avx2) return avx2::linear_quantised(args);
+  if (isa() == Isa::avx512) return avx512::linear_quantised(args);
+  avx512_vnni::linear_quantised(args);
+}
+
+bool two_digits(const LinearQuantisedArgs& args) {
+  return activation_digits(args.type) == 2 && !args.exact && args.y.dtype != DType::f64;
+}
+
+/// Both digits are tokens of one product, so that the weights are read once.
+struct DigitsLayout {
+  LinearQuantisedArgs product;  // of 2 M tokens, in the workspace
+  std::int64_t all_bytes = 0;
+};
+
+DigitsLayout lay_out_digits(const LinearQuantisedArgs& args) {
+  DigitsLayout out{.product = args};
+  LinearQuantisedArgs& p = out.product;
+  const auto take = [&](View& v) {
+    v.data = static_cast<char*>(args.workspace) + out.all_bytes;
+    v.dtype = DType::f32;
+    v.dims[0] *= 2;
+    v.strides[0] = v.dims[1];
+    out.all_bytes += (v.count() * 4 + 63) / 64 * 64;
+  };
+  take(p.x);
+  take(p.y);
+  p.bias = {};
+  p.workspace = static_cast<char*>(args.workspace) + out.all_bytes;
+  p.workspace_bytes = one_digit_workspace(p);
+  out.all_bytes += p.workspace_bytes;
+  return out;
 }
 
 /// Rows of the weights that the gradient expands at a time.
@@ -63,20 +105,25 @@ void dequantise_into(const EmbeddingQuantisedArgs& args, std::int64_t row, std::
 
 std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcept {
   if (reference_only(args)) return 0;
-  if (isa() == Isa::avx2) return avx2::linear_quantised_workspace(args);
-  if (isa() == Isa::avx512) return avx512::linear_quantised_workspace(args);
-  return avx512_vnni::linear_quantised_workspace(args);
+  return two_digits(args) ? lay_out_digits(args).all_bytes : one_digit_workspace(args);
 }
 
 void linear_quantised(const LinearQuantisedArgs& args) noexcept {
-  if (reference_only(args)) return reference::linear_quantised(args);
-  if (isa() == Isa::avx2) return avx2::linear_quantised(args);
-  if (isa() == Isa::avx512) return avx512::linear_quantised(args);
-  avx512_vnni::linear_quantised(args);
+  if (!two_digits(args))
+    return reference_only(args) ? reference::linear_quantised(args) : one_digit(args);
+  if (reference_only(args) || args.x.count() == 0 ||
+      args.workspace_bytes < linear_quantised_workspace(args))
+    return reference::linear_in_two_digits(args);
+  const DigitsLayout lay_out = lay_out_digits(args);
+  split_digits({.x = args.x, .split = lay_out.product.x});
+  one_digit(lay_out.product);
+  add_digits({.sums = lay_out.product.y, .bias = args.bias, .y = args.y});
 }
 
 void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
-  const bool plain = std::any_of(all.begin(), all.end(), reference_only);
+  const bool plain = std::any_of(all.begin(), all.end(), [](const LinearQuantisedArgs& args) {
+    return reference_only(args) || two_digits(args);
+  });
   if (plain || isa() < Isa::avx512_vnni) {
     for (const LinearQuantisedArgs& args : all) linear_quantised(args);
   } else {

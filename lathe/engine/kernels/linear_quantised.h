@@ -21,6 +21,9 @@ namespace lathe::kernels {
 /// and, where the type has minima, s = fma(w.minimum[g], x.scale * float(sum of x.q), s).
 /// Sums of q are exact integers.
 ///
+/// Types with two digits (activation_digits()) do this twice, the second time with what the first
+/// rounding left of x, fma(-x.scale, x.q, x), and add the two sums; then the bias.
+///
 /// Shapes: x [M,K], blocks [N,row_bytes(type,K)], y [M,N], bias [N] or absent; all dense.
 /// Dtypes: x and y f32 or bf16 each for itself (bf16: widened, rounded once), or both f64 (exact
 /// only, reference only); blocks u8; bias f32 or bf16.
@@ -32,6 +35,12 @@ struct LinearQuantisedArgs {
   void* workspace = nullptr;  // aligned to 64 bytes
   std::int64_t workspace_bytes = 0;
 };
+
+/// Q4_1 and Q5_1, small and exact enough for their rows to be worth it, take activations in two
+/// digits of int8: nearly exact products, at twice the arithmetic and the same bytes.
+constexpr int activation_digits(QuantType type) {
+  return type == QuantType::q4_1 || type == QuantType::q5_1 ? 2 : 1;
+}
 
 /// Bytes of workspace that linear_quantised needs now. With less it takes the reference loop.
 std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcept;
@@ -49,8 +58,10 @@ void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept;
 std::int64_t linear_quantised_back_workspace(const LinearQuantisedArgs& args) noexcept;
 void linear_quantised_back(const LinearQuantisedArgs& args) noexcept;
 
+// The products of one instruction set are in one digit; linear_quantised puts two together.
 namespace reference {
 void linear_quantised(const LinearQuantisedArgs& args) noexcept;
+void linear_in_two_digits(const LinearQuantisedArgs& args) noexcept;
 void linear_quantised_back(const LinearQuantisedArgs& args) noexcept;
 }  // namespace reference
 

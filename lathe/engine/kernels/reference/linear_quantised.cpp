@@ -2,6 +2,7 @@
 #include "lathe/engine/kernels/linear_quantised.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -49,26 +50,37 @@ struct Activation {
   float scale;
 };
 
-Activation quantise(const Row<float>& x, std::int64_t k) {
+Activation quantise(const std::array<float, kActivationBlock>& x) {
   std::uint32_t largest = 0;
-  for (int i = 0; i < kActivationBlock; ++i)
-    largest = std::max(largest, std::bit_cast<std::uint32_t>(x[k + i]) & 0x7FFFFFFFu);
+  for (const float value : x)
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7FFFFFFFu);
   const ActivationScale s = activation_scale(largest);
   Activation out{{}, s.scale};
   if (s.factor != 0)
-    for (int i = 0; i < kActivationBlock; ++i)
-      out.q[i] = static_cast<int>(std::nearbyint(x[k + i] * s.factor));
+    for (std::size_t i = 0; i < x.size(); ++i)
+      out.q[i] = static_cast<int>(std::nearbyint(x[i] * s.factor));
   return out;
 }
 
-float integer_sum(const LinearQuantisedArgs& a, std::int64_t m, std::int64_t n) {
+/// Digit 0 or 1 of elements k to k + 31.
+Activation quantise(const Row<float>& row, std::int64_t k, int digit) {
+  std::array<float, kActivationBlock> x;
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = row[k + static_cast<std::int64_t>(i)];
+  const Activation first = quantise(x);
+  if (digit == 0) return first;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = std::fma(-first.scale, static_cast<float>(first.q[i]), x[i]);
+  return quantise(x);
+}
+
+float integer_sum(const LinearQuantisedArgs& a, std::int64_t m, std::int64_t n, int digit = 0) {
   const Row<float> row(a.x, m);
   const int group = scale_group(a.type);
   float sum = 0;
   each_block(a, n, [&](std::int64_t k, const DecodedBlock& block) {
     Activation x{};
     for (int first = 0; first < block_elements(a.type); first += group) {
-      if (first % kActivationBlock == 0) x = quantise(row, k + first);
+      if (first % kActivationBlock == 0) x = quantise(row, k + first, digit);
       int products = 0, total = 0;
       for (int i = 0; i < group; ++i) {
         const int q = x.q[(first + i) % kActivationBlock];
@@ -119,6 +131,13 @@ void linear_quantised(const LinearQuantisedArgs& args) noexcept {
   } else {
     for_each_output<float>(args, [&](auto m, auto n) { return integer_sum(args, m, n); });
   }
+}
+
+void linear_in_two_digits(const LinearQuantisedArgs& args) noexcept {
+  for_each_output<float>(args, [&](auto m, auto n) {
+    const float first = integer_sum(args, m, n, 0);
+    return first + integer_sum(args, m, n, 1);
+  });
 }
 
 void linear_quantised_back(const LinearQuantisedArgs& args) noexcept {
