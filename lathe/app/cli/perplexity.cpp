@@ -107,9 +107,11 @@ void register_perplexity(CLI::App& root) {
   verb->add_option("--chunks", o->perplexity.chunks, "only the first so many; 0: all")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
-  verb->add_flag("--kl", o->perplexity.compare_exact,
-                 "quantised weights: also the KL divergence to exact products of the same weights");
+  CLI::Option* kl = verb->add_flag(
+      "--kl", o->perplexity.compare_exact,
+      "quantised weights: also the KL divergence to exact products of the same weights");
   o->open.add_to(*verb);
+  kl->excludes(verb->get_option("--exact"));
   verb->add_flag("--json", o->json, "print JSON");
   verb->footer(
       "By the protocol of llama-perplexity: the text is cut in chunks, in each the second half is\n"
