@@ -131,6 +131,7 @@ class LanguageModel {
 
   /// Whether blocks keep only their input for the backward pass and run again in it.
   void set_recompute(bool recompute) { recompute_ = recompute; }
+  bool recomputes() const { return recompute_; }
 
   /// Whether the layers of blocks multiply in int8 (Parameter::int8), activations and gradients of
   /// inputs; embedding and head never do. Weights keep the type they are computed in.

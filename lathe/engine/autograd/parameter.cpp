@@ -42,11 +42,11 @@ void Parameter::initialise(std::uint64_t seed) {
   if (!state_.whole.defined()) ops::split_master_(state_, start);
 }
 
-void Parameter::allocate_gradients() {
+void Parameter::allocate_gradients(std::int64_t tokens) {
   accumulators_.clear();
   rows_.reset();
   if (role_ == Role::embedding && uses_ > 1) {
-    rows_ = std::make_unique<RowSum>(shape_, device());
+    rows_ = std::make_unique<RowSum>(shape_, tokens > 0 ? tokens : shape_[0], device());
     accumulators_.emplace_back();
   }
   while (std::ssize(accumulators_) < uses_)

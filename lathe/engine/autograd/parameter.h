@@ -65,8 +65,9 @@ class Parameter {
   /// Fills the master as init says, then the value. Stream: "init/<name>".
   void initialise(std::uint64_t seed);
   /// Zeroed f32 sums, one a use. Of an embedding that is read again (tied), use 0 keeps only the
-  /// rows that a step touches.
-  void allocate_gradients();
+  /// rows that a step touches; `tokens`: the most that it reads between two calls of
+  /// clear_gradients (0: no limit is known).
+  void allocate_gradients(std::int64_t tokens = 0);
   void clear_gradients();
   /// Puts all uses on `tape`, with their sums where there are any.
   void watch(Tape& tape) const;

@@ -31,7 +31,7 @@ TEST(RowSum, GivesTheBitsOfADenseSumHoweverItArrives) {
   ops::embedding_acc_(dense, rows, ids_of(ids));
   ops::add_acc_(expected, dense);
 
-  RowSum sum({10, 5}, Device::cpu);
+  RowSum sum({10, 5}, 8, Device::cpu);
   for (const std::int64_t piece : {8, 3, 1}) {
     sum.clear();
     for (std::int64_t begin = 0; begin < 8; begin += piece) {
@@ -45,8 +45,8 @@ TEST(RowSum, GivesTheBitsOfADenseSumHoweverItArrives) {
 }
 
 TEST(RowSum, KeepsNoMoreRowsThanTheTableHas) {
-  RowSum sum({3, 4}, Device::meta);
   const MemoryStats before = memory_stats(Device::meta);
+  RowSum sum({3, 4}, 1000, Device::meta);
   const Tensor ids = Tensor::empty({100}, DType::i32, Device::meta);
   sum.add(Tensor::empty({100, 4}, DType::f32, Device::meta), ids);
   sum.clear();
@@ -55,9 +55,17 @@ TEST(RowSum, KeepsNoMoreRowsThanTheTableHas) {
 }
 
 TEST(RowSum, RefusesIdsOutsideOfTheTable) {
-  RowSum sum({3, 4}, Device::cpu);
+  RowSum sum({3, 4}, 3, Device::cpu);
   EXPECT_THROW(sum.add(rows_of(1, 4), ids_of({3})), Error);
   EXPECT_THROW(sum.add(rows_of(1, 4), ids_of({-1})), Error);
+}
+
+TEST(RowSum, RefusesMoreTokensThanItIsMadeFor) {
+  RowSum sum({10, 4}, 3, Device::cpu);
+  sum.add(rows_of(2, 4), ids_of({5, 6}));
+  EXPECT_THROW(sum.add(rows_of(2, 4), ids_of({7, 8})), Error);
+  sum.clear();
+  sum.add(rows_of(2, 4), ids_of({7, 8}));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ namespace {
 
 // A null entry hides everything below it.
 thread_local std::vector<Recorder*> recorders;
+thread_local bool dry = false;
 
 template <typename Visit>
 void each_recorder(Visit&& visit) {
@@ -25,22 +26,11 @@ void each_recorder(Visit&& visit) {
   for (std::size_t i = first; i < recorders.size(); ++i) visit(*recorders[i]);
 }
 
-bool fits(const Tensor& t, Layout layout) {
-  if (layout == Layout::any || !t.defined()) return true;
-  if (layout == Layout::unit_last) return t.rank() == 0 || t.dim(-1) <= 1 || t.stride(-1) == 1;
-  return t.contiguous();
-}
-
 Device device_of(Inputs in) {
+  if (dry) return Device::meta;
   for (const Tensor& t : in)
     if (t.defined() && t.device() == Device::meta) return Device::meta;
   return Device::cpu;
-}
-
-bool any_f64(Inputs in) {
-  for (const Tensor& t : in)
-    if (t.defined() && t.dtype() == DType::f64) return true;
-  return false;
 }
 
 /// Workspace that is kept between calls, so that the steady state allocates nothing.
@@ -60,8 +50,7 @@ void run_kernel(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs) {
   for (std::size_t i = 0; i < in.size(); ++i)
     if (in[i].defined()) call.in[i] = in[i].view();
   for (std::size_t i = 0; i < out.size(); ++i) call.out[i] = out[i].view();
-  // f64 exists in the reference loops only.
-  const kernels::IsaScope scope(any_f64(in) ? kernels::Isa::reference : kernels::isa());
+  const kernels::IsaScope scope(isa_of(def, call));
   call.workspace_bytes = def.workspace ? def.workspace(call) : 0;
   call.workspace = workspace_of(call.workspace_bytes);
   def.cpu(call);
@@ -102,6 +91,23 @@ void check_arguments(const OpDef& def, Inputs in) {
 RecorderScope::RecorderScope(Recorder* recorder) { recorders.push_back(recorder); }
 RecorderScope::~RecorderScope() { recorders.pop_back(); }
 
+DryScope::DryScope() : outer_(dry) { dry = true; }
+DryScope::~DryScope() { dry = outer_; }
+
+bool is_recorded() { return !recorders.empty() && recorders.back() != nullptr; }
+
+bool fits(const Tensor& t, Layout layout) {
+  if (layout == Layout::any || !t.defined()) return true;
+  if (layout == Layout::unit_last) return t.rank() == 0 || t.dim(-1) <= 1 || t.stride(-1) == 1;
+  return t.contiguous();
+}
+
+kernels::Isa isa_of(const OpDef& def, const KernelCall& call) {
+  for (std::size_t i = 0; i < call.in.size(); ++i)
+    if (call.in[i].dtype == DType::f64 && (def.facts >> i & 1) == 0) return kernels::Isa::reference;
+  return kernels::isa();
+}
+
 namespace {
 
 /// Runs the op on the CPU: its kernel, or its composite where it has none.
@@ -132,6 +138,7 @@ Outputs apply(const OpDef& def, Inputs in, const Attrs& attrs) {
     std::vector<TensorSpec> specs;
     def.infer(in, attrs, specs);
     if (device_of(in) == Device::cpu) {
+      if (def.check != nullptr) def.check(in);
       out = run_on_cpu(def, in, attrs, specs);
     } else {
       for (const TensorSpec& spec : specs)

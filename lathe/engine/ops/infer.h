@@ -26,6 +26,16 @@ inline void expect_shape(const char* subject, const char* what, const Tensor& t,
          describe(t));
 }
 
+/// Throws where an id lies outside [0, limit): a kernel must not find out.
+inline void check_ids(const char* subject, const Tensor& ids, std::int64_t limit) {
+  if (!ids.has_data() || !ids.contiguous()) return;
+  const auto* p = ids.data<std::int32_t>();
+  for (std::int64_t i = 0; i < ids.count(); ++i)
+    if (p[i] < 0 || p[i] >= limit)
+      fail(ErrorCode::kInvalidArgument, "{}: index {} at place {} lies outside [0, {})", subject,
+           p[i], i, limit);
+}
+
 /// All rows of the last axis: [...,C] -> [N,C] as a view for row kernels.
 inline View as_rows(const View& v) {
   View rows;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/engine/kernels/isa.h"
 #include "lathe/engine/ops/attrs.h"
 #include "lathe/engine/tensor/tensor.h"
 
@@ -81,6 +82,7 @@ enum Trait : std::uint32_t {
   kNormalisation = 1u << 5,
   kCheap = 1u << 6,  // output 0 is sooner computed again in the backward pass than kept; all inputs
                      // are saved
+  kOverwrites = 1u << 7,  // in place, without reading what it writes
 };
 
 enum class Layout : std::uint8_t {
@@ -108,6 +110,9 @@ struct OpDef {
 
   /// Output shapes and types; throws ShapeMismatch or InvalidArgument. Runs on every device.
   void (*infer)(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) = nullptr;
+  /// Refuses values that no kernel may meet, such as ids outside of a table; before every run, also
+  /// of a captured one. Throws InvalidArgument.
+  void (*check)(Inputs in) = nullptr;
   /// Views only: the aliasing output.
   Tensor (*view)(const Tensor& x, const Attrs& attrs) = nullptr;
   /// The CPU kernel; f64 calls run with the reference instruction set. Null: the composite runs.
@@ -117,6 +122,8 @@ struct OpDef {
   Outputs (*composite)(Inputs in, const Attrs& attrs) = nullptr;
   /// The gradient; null: the composite is differentiated.
   void (*vjp)(const VjpCall& call, GradSink& sink) = nullptr;
+  /// Bit i: input i holds facts of a step as f64, whatever the type of the computation.
+  std::uint32_t facts = 0;
   /// Bit i: the vjp reads the values of input (output) i. Others are kept as shells.
   std::uint32_t saves_inputs = ~0u;
   std::uint32_t saves_outputs = ~0u;
@@ -146,6 +153,28 @@ class RecorderScope {
   RecorderScope(const RecorderScope&) = delete;
   RecorderScope& operator=(const RecorderScope&) = delete;
 };
+
+/// While one lives, the door of this thread computes nothing: shape rules run and outputs are meta
+/// tensors, also those of real inputs, and nothing is written. For capturing.
+class DryScope {
+ public:
+  DryScope();
+  ~DryScope();
+  DryScope(const DryScope&) = delete;
+  DryScope& operator=(const DryScope&) = delete;
+
+ private:
+  bool outer_;
+};
+
+/// Whether a recorder sees the calls of this thread.
+bool is_recorded();
+
+/// The layout that a kernel may ask for, or a copy would be made.
+bool fits(const Tensor& t, Layout layout);
+
+/// The instruction set of a call: f64 exists in the reference loops only.
+kernels::Isa isa_of(const OpDef& def, const KernelCall& call);
 
 /// The single door: shape rule, layout, kernel, recorders. Throws what the shape rule throws,
 /// Unsupported where the device has no way to run the op, OutOfMemory.

@@ -57,6 +57,8 @@ Tensor gelu(const Tensor& x, bool approximate);
 Tensor cast(const Tensor& x, DType dtype);
 /// x * factor.
 Tensor scale(const Tensor& x, double factor);
+/// The same with a factor that a tensor holds. Shapes: factor f64 []. Gradient: of x only.
+Tensor scale_by(const Tensor& x, const Tensor& factor);
 /// Two inputs broadcast; f32 with bf16 gives f32.
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
@@ -195,6 +197,7 @@ Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor&
 void fill_(const Tensor& x, double value);
 void copy_(const Tensor& to, const Tensor& from);
 void scale_(const Tensor& x, double factor);
+void scale_by_(const Tensor& x, const Tensor& factor);
 /// acc += x, element by element. Dtypes: acc f32 (f64), x float.
 void add_acc_(const Tensor& acc, const Tensor& x);
 /// acc[C] += rows of x [N,C], ascending.
@@ -210,6 +213,22 @@ Tensor layer_norm_grad_(const Tensor& weight_acc, const Tensor& bias_acc, const 
                         const Tensor& dy);
 /// acc[V,C] += rows of dy [N,C] at ids [N], ascending.
 void embedding_acc_(const Tensor& acc, const Tensor& dy, const Tensor& ids);
+
+/// Sums of rows by id, of which a step touches few: each sum is one chain in the order of arrival.
+struct RowSums {
+  Tensor sums;   // f32 [R,C]; the first `used` rows
+  Tensor place;  // i32 [V]: the row of an id, -1: none
+  Tensor ids;    // i32 [R]: the id of a row
+  Tensor used;   // i32 [1]
+};
+/// sums of ids[n] += rows[n], n ascending; an id that is new takes the next row. Shapes: rows
+/// [...,C], ids i32 [...]. Throws InvalidArgument for an id outside of [0,V), and where R rows
+/// might not do.
+void rows_acc_(const RowSums& to, const Tensor& rows, const Tensor& ids);
+/// dense[id] += its sum. Shapes: dense f32 [V,C].
+void add_rows_(const Tensor& dense, const RowSums& from);
+/// No row is in use afterwards.
+void clear_rows_(const RowSums& rows);
 
 struct HeadLoss {
   Tensor nll;  // f32 [N], 0 where there is no target
@@ -229,19 +248,21 @@ HeadLoss linear_cross_entropy_grad_(const Tensor& weight_acc, const Tensor& x, c
                                     const Tensor& targets, const Tensor& token_weights,
                                     const HeadLossOptions& options);
 
-struct AdamwStep {
-  double lr = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0;
-  double bias1 = 1, bias2 = 1;  // 1 - beta^k
-  double gradient_scale = 1;    // clip coefficient / token weight
+/// What stays from step to step.
+struct AdamwRule {
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0;
 };
+constexpr std::int64_t kAdamwFacts = 4;
 /// An f32 master, whole, or without loss in two halves: the value that is computed with, bf16 and
 /// rounded with ties away from zero, and the lower 16 bits of the master as u8 [...,2].
 struct Master {
   Tensor whole, value, rest;
 };
-/// One AdamW update. Shapes: all equal. Source: Loshchilov & Hutter 2019, algorithm 2.
+/// One AdamW update. `step` holds what changes from step to step, so that it can be captured: lr,
+/// 1 - beta1^k, 1 - beta2^k, clip coefficient / token weight. Shapes: all equal, step f64
+/// [kAdamwFacts]. Source: Loshchilov & Hutter 2019, algorithm 2.
 void adamw_(const Master& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-            const AdamwStep& step);
+            const Tensor& step, const AdamwRule& rule);
 /// Writes both halves from an f32 tensor.
 void split_master_(const Master& master, const Tensor& from);
 /// The f32 master of two halves; no gradient.

@@ -7,16 +7,12 @@
 namespace lathe::ops {
 namespace {
 
-struct AdamwAttrs : AdamwStep {
+struct AdamwAttrs : AdamwRule {
   void fields(Fields& f) {
-    f("lr", lr);
     f("beta1", beta1);
     f("beta2", beta2);
     f("eps", eps);
     f("weight_decay", weight_decay);
-    f("bias1", bias1);
-    f("bias2", bias2);
-    f("gradient_scale", gradient_scale);
   }
 };
 
@@ -27,31 +23,34 @@ void expect_halves(const char* op, const Tensor& value, const Tensor& rest) {
     bad_shape(op, "two bytes of u8 for each bf16 value", rest);
 }
 
-// adamw_(value | none, m, v, shadow | none, rest | none, gradient)
+// adamw_(value | none, m, v, shadow | none, rest | none, gradient, step)
 void infer_adamw(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
   for (std::size_t i = 0; i < 4; ++i)
     if (in[i].defined()) expect_shape("adamw_", "state", in[i], in[5].shape());
   if (in[4].defined()) expect_halves("adamw_", in[3], in[4]);
   if (in[0].defined() == in[4].defined())
     fail(ErrorCode::kInvalidArgument, "adamw_: expected either a whole value or its two halves");
+  expect_shape("adamw_", "step", in[6], {kAdamwFacts});
+  if (in[6].dtype() != DType::f64) bad_shape("adamw_", "a step in f64", in[6]);
 }
 
 void cpu_adamw(const KernelCall& c) noexcept {
   const auto& a = c.attrs->as<AdamwAttrs>();
+  const double* step = c.in[6].as<double>();
   kernels::adamw({.theta = c.in[0],
                   .gradient = c.in[5],
                   .m = c.in[1],
                   .v = c.in[2],
                   .shadow = c.in[3],
                   .rest = c.in[4],
-                  .lr = a.lr,
+                  .lr = step[0],
                   .beta1 = a.beta1,
                   .beta2 = a.beta2,
                   .eps = a.eps,
                   .weight_decay = a.weight_decay,
-                  .bias1 = a.bias1,
-                  .bias2 = a.bias2,
-                  .gradient_scale = a.gradient_scale});
+                  .bias1 = step[1],
+                  .bias2 = step[2],
+                  .gradient_scale = step[3]});
 }
 
 double flops_adamw(Inputs in, Inputs, const Attrs&) {
@@ -60,21 +59,19 @@ double flops_adamw(Inputs in, Inputs, const Attrs&) {
 
 std::vector<Sample> samples_adamw() {
   AdamwAttrs a;
-  a.lr = 0.01;
   a.weight_decay = 0.1;
-  a.bias1 = 0.1;
-  a.bias2 = 0.05;
+  const TensorSpec step{{kAdamwFacts}, DType::f64};
   std::vector<Sample> samples;
   for (const Shape& x : {Shape{3, 17}, Shape{1}, Shape{0}}) {
     const TensorSpec spec{x, DType::f32}, half{x, DType::bf16};
     const TensorSpec rest{Shape{x.count(), 2}, DType::u8};
-    samples.push_back({.inputs = {spec, spec, spec, spec, rest, spec},
+    samples.push_back({.inputs = {spec, spec, spec, spec, rest, spec, step},
                        .attrs = a,
                        .low = 0.1,
                        .high = 1,
                        .mixed_types = false,
                        .adjust = [](std::vector<Tensor>& in) { in[4] = Tensor(); }});
-    samples.push_back({.inputs = {spec, spec, spec, half, rest, spec},
+    samples.push_back({.inputs = {spec, spec, spec, half, rest, spec, step},
                        .attrs = a,
                        .low = 0.1,
                        .high = 1,
@@ -130,6 +127,7 @@ extern const OpDef adamw_{.name = "adamw_",
                           .writes = 5,
                           .infer = infer_adamw,
                           .cpu = cpu_adamw,
+                          .facts = 1u << 6,
                           .flops = flops_adamw,
                           .samples = samples_adamw};
 extern const OpDef split_master_{.name = "split_master_",
@@ -147,11 +145,11 @@ extern const OpDef join_master{.name = "join_master",
 }  // namespace defs
 
 void adamw_(const Master& master, const Tensor& gradient, const Tensor& m, const Tensor& v,
-            const AdamwStep& step) {
+            const Tensor& step, const AdamwRule& rule) {
   AdamwAttrs attrs;
-  static_cast<AdamwStep&>(attrs) = step;
-  ops::apply(defs::adamw_, std::array{master.whole, m, v, master.value, master.rest, gradient},
-             attrs);
+  static_cast<AdamwRule&>(attrs) = rule;
+  ops::apply(defs::adamw_,
+             std::array{master.whole, m, v, master.value, master.rest, gradient, step}, attrs);
 }
 
 void split_master_(const Master& master, const Tensor& from) {

@@ -16,16 +16,6 @@ View as_vector(const View& v) {
   return flat;
 }
 
-/// Throws where an id lies outside [0, limit): a kernel must not find out.
-void check_ids(const char* subject, const Tensor& ids, std::int64_t limit) {
-  if (!ids.has_data() || !ids.contiguous()) return;
-  const auto* p = ids.data<std::int32_t>();
-  for (std::int64_t i = 0; i < ids.count(); ++i)
-    if (p[i] < 0 || p[i] >= limit)
-      fail(ErrorCode::kInvalidArgument, "{}: index {} at place {} lies outside [0, {})", subject,
-           p[i], i, limit);
-}
-
 // --- embedding(table, ids)
 // ------------------------------------------------------------------------
 
@@ -33,12 +23,13 @@ void infer_embedding(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out
   expect_float("embedding", in[0]);
   expect_i32("embedding", in[1]);
   if (in[0].rank() != 2) bad_shape("embedding", "a table [V,C]", in[0]);
-  check_ids("embedding", in[1], in[0].dim(0));
   Shape shape = in[1].shape();
   shape.push_back(in[0].dim(1));
   const DType type = in[0].dtype() == DType::f64 ? DType::f64 : attrs.as<DTypeAttrs>().dtype;
   out.push_back({shape, type});
 }
+
+void check_embedding(Inputs in) { check_ids("embedding", in[1], in[0].dim(0)); }
 
 void cpu_embedding(const KernelCall& c) noexcept {
   kernels::embedding({.table = c.in[0], .ids = as_vector(c.in[1]), .out = as_rows(c.out[0])});
@@ -72,8 +63,9 @@ void infer_embedding_acc(Inputs in, const Attrs&, std::vector<TensorSpec>&) {
   Shape shape = in[2].shape();
   shape.push_back(in[0].dim(1));
   expect_shape("embedding_acc_", "dy", in[1], shape);
-  check_ids("embedding_acc_", in[2], in[0].dim(0));
 }
+
+void check_embedding_acc(Inputs in) { check_ids("embedding_acc_", in[2], in[0].dim(0)); }
 
 void cpu_embedding_acc(const KernelCall& c) noexcept {
   kernels::embedding_acc(
@@ -104,9 +96,10 @@ void infer_rope(Inputs in, const Attrs&, std::vector<TensorSpec>& out) {
   if (in[1].rank() != 2 || in[1].shape() != in[2].shape() || 2 * in[1].dim(1) > in[0].dim(3))
     bad_shape("rope", "tables [P,R/2] with R up to the head size", in[1]);
   expect_shape("rope", "positions", in[3], {in[0].dim(0), in[0].dim(1)});
-  check_ids("rope", in[3], in[1].dim(0));
   out.push_back({in[0].shape(), in[0].dtype()});
 }
+
+void check_rope(Inputs in) { check_ids("rope", in[3], in[1].dim(0)); }
 
 void cpu_rope(const KernelCall& c) noexcept {
   const auto& a = c.attrs->as<RopeAttrs>();
@@ -149,6 +142,7 @@ void vjp_rope(const VjpCall& c, GradSink& sink);
 namespace defs {
 extern const OpDef embedding{.name = "embedding",
                              .infer = infer_embedding,
+                             .check = check_embedding,
                              .cpu = cpu_embedding,
                              .vjp = vjp_embedding,
                              .saves_inputs = 2,
@@ -158,11 +152,13 @@ extern const OpDef embedding_acc_{.name = "embedding_acc_",
                                   .traits = kInPlace,
                                   .writes = 1,
                                   .infer = infer_embedding_acc,
+                                  .check = check_embedding_acc,
                                   .cpu = cpu_embedding_acc,
                                   .samples = samples_embedding_acc};
 extern const OpDef rope{.name = "rope",
                         .layout = Layout::unit_last,
                         .infer = infer_rope,
+                        .check = check_rope,
                         .cpu = cpu_rope,
                         .vjp = vjp_rope,
                         .saves_inputs = 0b1110,

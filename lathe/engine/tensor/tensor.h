@@ -38,6 +38,8 @@ class Tensor {
   std::int64_t dim(int axis) const { return impl_->shape.at(axis); }
   std::int64_t count() const { return impl_->shape.count(); }
   std::int64_t stride(int axis) const { return impl_->strides[axis < 0 ? axis + rank() : axis]; }
+  /// Elements between the start of the storage and element 0.
+  std::int64_t offset() const { return impl_->offset; }
   DType dtype() const { return impl_->dtype; }
   Device device() const { return impl_->device; }
   std::size_t bytes() const { return static_cast<std::size_t>(count()) * size_of(dtype()); }

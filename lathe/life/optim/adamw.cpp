@@ -13,22 +13,27 @@ Adamw::Adamw(const OptimizerConfig& config, const std::vector<Parameter*>& param
     slots_.push_back({p, Tensor::zeros(p->shape(), DType::f32, device),
                       Tensor::zeros(p->shape(), DType::f32, device)});
   }
+  const Device device = parameters.empty() ? Device::cpu : parameters[0]->device();
+  step_ = Tensor::zeros({ops::kAdamwFacts}, DType::f64, device);
 }
 
-void Adamw::step(const Update& update) {
+void Adamw::set(const Update& update) {
+  if (!step_.has_data()) return;  // meta
   const auto k = static_cast<double>(update.count);
-  ops::AdamwStep s{.lr = config_.lr * update.schedule,
-                   .beta1 = config_.beta1,
-                   .beta2 = config_.beta2,
-                   .eps = config_.eps,
-                   .bias1 = 1.0 - std::pow(config_.beta1, k),
-                   .bias2 = 1.0 - std::pow(config_.beta2, k),
-                   .gradient_scale = update.gradient_scale};
+  auto* step = step_.data<double>();
+  step[0] = config_.lr * update.schedule;
+  step[1] = 1.0 - std::pow(config_.beta1, k);
+  step[2] = 1.0 - std::pow(config_.beta2, k);
+  step[3] = update.gradient_scale;
+}
+
+void Adamw::apply() {
+  ops::AdamwRule rule{.beta1 = config_.beta1, .beta2 = config_.beta2, .eps = config_.eps};
   for (Slot& slot : slots_) {
     Parameter& p = *slot.parameter;
     if (!p.trainable() || !p.has_gradients()) continue;
-    s.weight_decay = decays(p) ? config_.weight_decay : 0.0;
-    ops::adamw_(p.state(), p.gradient(), slot.m, slot.v, s);
+    rule.weight_decay = decays(p) ? config_.weight_decay : 0.0;
+    ops::adamw_(p.state(), p.gradient(), slot.m, slot.v, step_, rule);
   }
 }
 

@@ -10,7 +10,8 @@ namespace lathe::optim {
 class Adamw : public Optimizer {
  public:
   Adamw(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
-  void step(const Update& update) override;
+  void set(const Update& update) override;
+  void apply() override;
   void state(const std::function<void(const std::string&, const Tensor&)>& f) const override;
 
  private:
@@ -20,6 +21,7 @@ class Adamw : public Optimizer {
   };
   OptimizerConfig config_;
   std::vector<Slot> slots_;
+  Tensor step_;  // of ops::adamw_
 };
 
 }  // namespace lathe::optim

@@ -23,8 +23,9 @@ double ratio(const std::string& kind, const Shape& shape) {
 Tensor orthogonalize(const Tensor& g, std::int64_t steps) {
   const bool tall = g.dim(0) > g.dim(1);
   Tensor x = tall ? ops::contiguous(ops::transpose(g)) : g;
-  const double norm = g.has_data() ? std::sqrt(ops::sum_of_squares(x).item()) : 1.0;
-  x = ops::scale(x, 1.0 / std::max(norm, kNormFloor));
+  const auto constant = [&](double value) { return ops::full({}, value, DType::f64, x.device()); };
+  const Tensor norm = ops::sqrt(ops::sum_of_squares(x));
+  x = ops::scale_by(x, ops::div(constant(1.0), ops::maximum(norm, constant(kNormFloor))));
   for (std::int64_t i = 0; i < steps; ++i) {
     const Tensor gram = ops::matmul(x, ops::transpose(x));
     const Tensor mixed = ops::add(ops::scale(gram, kB), ops::scale(ops::matmul(gram, gram), kC));
@@ -44,15 +45,32 @@ Muon::Muon(const OptimizerConfig& config, const std::vector<Parameter*>& paramet
     }
   }
   rest_ = std::make_unique<Adamw>(config, rest);
+  const Device device = parameters.empty() ? Device::cpu : parameters[0]->device();
+  facts_ = Tensor::zeros({2 + std::ssize(slots_)}, DType::f64, device);
 }
 
-void Muon::step(const Update& update) {
+void Muon::set(const Update& update) {
+  rest_->set(update);
+  if (!facts_.has_data()) return;  // meta
   const double lr = (config_.muon_lr > 0 ? config_.muon_lr : config_.lr) * update.schedule;
+  auto* facts = facts_.data<double>();
+  *facts++ = update.gradient_scale;
+  *facts++ = 1.0 - lr * config_.weight_decay;
+  for (const Slot& slot : slots_)
+    *facts++ = -lr * ratio(config_.adjust_lr, slot.parameter->shape());
+}
+
+void Muon::apply() {
   const double mu = config_.momentum;
+  const auto fact = [&](std::int64_t i) {
+    return ops::reshape(ops::slice(facts_, 0, i, i + 1), Shape());
+  };
+  std::int64_t next = 2;
   for (Slot& slot : slots_) {
     Parameter& p = *slot.parameter;
+    const Tensor step = fact(next++);
     if (!p.trainable() || !p.has_gradients()) continue;
-    const Tensor g = ops::scale(p.gradient(), update.gradient_scale);
+    const Tensor g = ops::scale_by(p.gradient(), fact(0));
     ops::scale_(slot.momentum, mu);
     ops::add_acc_(slot.momentum, ops::scale(g, 1.0 - mu));
     const Tensor direction = config_.nesterov
@@ -60,11 +78,11 @@ void Muon::step(const Update& update) {
                                  : slot.momentum;
     const Tensor o = orthogonalize(direction, config_.newton_schulz_steps);
     const Tensor master = p.master();
-    ops::scale_(master, 1.0 - lr * config_.weight_decay);
-    ops::add_acc_(master, ops::scale(o, -lr * ratio(config_.adjust_lr, p.shape())));
+    ops::scale_by_(master, fact(1));
+    ops::add_acc_(master, ops::scale_by(o, step));
     p.set_master(master);
   }
-  rest_->step(update);
+  rest_->apply();
 }
 
 void Muon::state(const std::function<void(const std::string&, const Tensor&)>& f) const {

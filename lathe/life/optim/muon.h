@@ -12,7 +12,8 @@ namespace lathe::optim {
 class Muon : public Optimizer {
  public:
   Muon(const OptimizerConfig& config, const std::vector<Parameter*>& parameters);
-  void step(const Update& update) override;
+  void set(const Update& update) override;
+  void apply() override;
   void state(const std::function<void(const std::string&, const Tensor&)>& f) const override;
 
  private:
@@ -22,6 +23,7 @@ class Muon : public Optimizer {
   };
   OptimizerConfig config_;
   std::vector<Slot> slots_;
+  Tensor facts_;  // f64: gradient scale, 1 - lr decay, then -lr r of each slot
   std::unique_ptr<Adamw> rest_;
 };
 

@@ -46,14 +46,24 @@ bool decays(const Parameter& p) {
   return p.role() == autograd::Role::matrix || p.role() == autograd::Role::head;
 }
 
-double gradient_norm(const std::vector<Parameter*>& parameters) {
+std::vector<Tensor> gradient_squares(const std::vector<Parameter*>& parameters) {
   std::vector<Parameter*> sorted = parameters;
   std::sort(sorted.begin(), sorted.end(),
             [](const Parameter* a, const Parameter* b) { return a->name() < b->name(); });
-  double total = 0;
+  std::vector<Tensor> squares;
   for (const Parameter* p : sorted)
-    if (p->trainable() && p->has_gradients()) total += ops::sum_of_squares(p->gradient()).item();
+    if (p->trainable() && p->has_gradients()) squares.push_back(ops::sum_of_squares(p->gradient()));
+  return squares;
+}
+
+double norm_of(const std::vector<Tensor>& squares) {
+  double total = 0;
+  for (const Tensor& square : squares) total += square.item();
   return std::sqrt(total);
+}
+
+double gradient_norm(const std::vector<Parameter*>& parameters) {
+  return norm_of(gradient_squares(parameters));
 }
 
 }  // namespace lathe::optim

@@ -43,7 +43,14 @@ struct Update {
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  virtual void step(const Update& update) = 0;
+  void step(const Update& update) {
+    set(update);
+    apply();
+  }
+  /// Writes what changes from step to step into the tensors that apply() reads.
+  virtual void set(const Update& update) = 0;
+  /// The update, in ops alone, the same ones each time: it can be captured.
+  virtual void apply() = 0;
   /// The state to checkpoint: f(name, tensor), the tensors being f32 and contiguous.
   virtual void state(const std::function<void(const std::string&, const Tensor&)>& f) const = 0;
 };
@@ -57,5 +64,8 @@ bool decays(const Parameter& parameter);
 /// sqrt(sum over parameters of |g|^2): blocks in f32, blocks and tensors ascending in f64, tensors
 /// in name order. The gradients are gradient(), not yet scaled.
 double gradient_norm(const std::vector<Parameter*>& parameters);
+/// Its two halves: |g|^2 of each parameter, f64 [], in ops alone; and the root of their sum.
+std::vector<Tensor> gradient_squares(const std::vector<Parameter*>& parameters);
+double norm_of(const std::vector<Tensor>& squares);
 
 }  // namespace lathe::optim

@@ -31,7 +31,8 @@ StepTrace trace_step(const PretrainConfig& config) {
   t.model = model::build(config.model, compute_type(config.train.compute), Device::meta);
   t.model->set_recompute(config.train.recompute);
   t.weight_bytes = meta_bytes() - start;
-  train::Gradients gradients(t.model->parameters());
+  train::Gradients gradients(t.model->parameters(),
+                             config.train.rows_per_group() * config.train.context);
   t.gradient_bytes = meta_bytes() - start - t.weight_bytes;
   const auto optimizer = optim::make_optimizer(config.optimizer, t.model->parameters());
   t.optimizer_bytes = meta_bytes() - start - t.weight_bytes - t.gradient_bytes;

@@ -33,6 +33,7 @@ constexpr const char* kCacheFolder = "cache";
 bool may_change(const std::string& key) {
   static const char* const kFree[] = {"name",
                                       "train.micro_tokens",
+                                      "train.capture",
                                       "train.sample_every",
                                       "train.sample_prompt",
                                       "train.sample_tokens",

@@ -31,6 +31,9 @@ void TrainConfig::fields(Fields& f) {
     in_range(0, 1));
   f("recompute", recompute,
     "run each block's forward pass again in the backward pass: less memory");
+  f("capture", capture,
+    "capture a step into graphs once and replay them with memory planned ahead; the result is the "
+    "same to the bit");
   f("evaluate_every", evaluate_every, "steps between validations; 0: at the end only",
     in_range(0, 1e12));
   f("evaluate_tokens", evaluate_tokens, "most tokens of a validation", in_range(1, 1e12));

@@ -17,6 +17,7 @@ struct TrainConfig {
   std::int64_t reduce_groups = 0;
   double z_loss = 0.0;
   bool recompute = false;
+  bool capture = true;
   std::int64_t evaluate_every = 100;
   std::int64_t evaluate_tokens = 200000;
   std::int64_t sample_every = 200;

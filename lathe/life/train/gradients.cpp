@@ -5,10 +5,11 @@
 
 namespace lathe::train {
 
-Gradients::Gradients(const std::vector<autograd::Parameter*>& parameters) {
+Gradients::Gradients(const std::vector<autograd::Parameter*>& parameters,
+                     std::int64_t group_tokens) {
   for (autograd::Parameter* p : parameters) {
     if (!p->trainable()) continue;
-    p->allocate_gradients();
+    p->allocate_gradients(group_tokens);
     parameters_.push_back(p);
   }
 }

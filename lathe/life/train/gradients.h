@@ -13,8 +13,10 @@ namespace lathe::train {
 /// log2(groups) copies). The result depends on the groups, never on micro-batches or threads.
 class Gradients {
  public:
-  /// Allocates the accumulators of trainable parameters.
-  explicit Gradients(const std::vector<autograd::Parameter*>& parameters);
+  /// Allocates the accumulators of trainable parameters, for groups of at most so many tokens (0:
+  /// no limit is known).
+  explicit Gradients(const std::vector<autograd::Parameter*>& parameters,
+                     std::int64_t group_tokens = 0);
 
   /// Zeroes everything: a step begins.
   void begin_step();

@@ -10,7 +10,10 @@
 namespace lathe::train {
 
 Trainer::Trainer(TrainerParts parts)
-    : parts_(std::move(parts)), gradients_(parts_.model->parameters()) {}
+    : parts_(std::move(parts)),
+      gradients_(parts_.model->parameters(), parts_.train.rows_per_group() * parts_.train.context),
+      captured_(std::make_unique<CapturedStep>(*parts_.model, *parts_.objective, *parts_.optimizer,
+                                               parts_.train.capture)) {}
 
 void Trainer::restore(const LoopState& state) {
   state_ = state;
@@ -29,7 +32,7 @@ LossSums Trainer::accumulate_gradients() {
   gradients_.begin_step();
   for (std::int64_t group = 0; group < c.reduce_groups; ++group) {
     for (std::int64_t row = 0; row < c.rows_per_group(); row += c.rows_per_micro())
-      parts_.objective->train(*parts_.model, parts_.source->next(c.rows_per_micro()), sums);
+      captured_->micro_step(parts_.source->next(c.rows_per_micro()), sums);
     if (c.reduce_groups > 1) gradients_.end_group();
   }
   gradients_.end_step();
@@ -51,7 +54,7 @@ runs::StepMetrics Trainer::step() {
   if (sums.weight <= 0) {
     metrics.skipped = "no supervised token in this step";
   } else {
-    const double norm = optim::gradient_norm(parts_.model->parameters()) / sums.weight;
+    const double norm = captured_->gradient_norm() / sums.weight;
     metrics.grad_norm = norm;
     if (!std::isfinite(metrics.loss) || !std::isfinite(norm)) {
       metrics.skipped = "loss or gradient is not finite";
@@ -59,9 +62,9 @@ runs::StepMetrics Trainer::step() {
       // As clip_grad_norm_ of PyTorch: the floor keeps a zero norm harmless.
       const double coefficient = parts_.clip > 0 ? std::min(1.0, parts_.clip / (norm + 1e-6)) : 1.0;
       ++state_.updates;
-      parts_.optimizer->step({.schedule = schedule,
-                              .gradient_scale = coefficient / sums.weight,
-                              .count = state_.updates});
+      captured_->update({.schedule = schedule,
+                         .gradient_scale = coefficient / sums.weight,
+                         .count = state_.updates});
     }
   }
   const double elapsed = parts_.clock->seconds() - started;

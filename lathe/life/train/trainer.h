@@ -9,6 +9,7 @@
 #include "lathe/base/stop.h"
 #include "lathe/data/batch_source.h"
 #include "lathe/life/optim/schedule.h"
+#include "lathe/life/train/captured_step.h"
 #include "lathe/life/train/checkpoint.h"
 #include "lathe/life/train/config.h"
 #include "lathe/life/train/gradients.h"
@@ -52,12 +53,14 @@ class Trainer {
   LoopState state() const;
   LoopState& loop_state() { return state_; }
   bool finished() const { return state_.tokens >= parts_.train.tokens; }
+  CapturedStep& captured() { return *captured_; }
 
  private:
   LossSums accumulate_gradients();
 
   TrainerParts parts_;
   Gradients gradients_;
+  std::unique_ptr<CapturedStep> captured_;
   LoopState state_;
   std::vector<Hook*> hooks_;
 };

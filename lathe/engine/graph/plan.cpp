@@ -1,0 +1,161 @@
+#include "lathe/engine/graph/plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "lathe/engine/kernels/isa.h"
+
+namespace lathe::graph {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+
+std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+/// Something that needs memory from one node to another, both included.
+struct Stay {
+  std::int64_t bytes = 0;
+  std::int64_t first = -1, last = -1;
+  std::int64_t at = -1;
+  bool used() const { return first >= 0; }
+  void touch(std::int64_t node) {
+    if (first < 0) first = node;
+    last = std::max(last, node);
+  }
+};
+
+std::vector<Stay> lifetimes(const Graph& graph) {
+  std::vector<Stay> stays(graph.buffers.size());
+  const auto touch = [&](int v, std::int64_t node) {
+    const auto b = static_cast<std::size_t>(graph.value(v).buffer);
+    if (graph.buffers[b].kind != Buffer::Kind::planned) return;
+    stays[b].bytes = aligned(graph.buffers[b].bytes);
+    stays[b].touch(node);
+  };
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    each_value(graph.nodes[i], [&](int v, bool) { touch(v, static_cast<std::int64_t>(i)); });
+  for (const int v : graph.outputs) touch(v, std::ssize(graph.nodes));
+  return stays;
+}
+
+/// Where an elementwise op ends the life of an input that is as large as its output, both share
+/// the place: host[b] is the buffer that b lies in.
+class Sharing {
+ public:
+  Sharing(const Graph& graph, std::vector<Stay>& stays) : graph_(graph), stays_(stays) {
+    host_.resize(stays.size());
+    std::iota(host_.begin(), host_.end(), 0);
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) join(graph.nodes[i], i);
+  }
+  int host(int buffer) const {
+    while (host_[static_cast<std::size_t>(buffer)] != buffer)
+      buffer = host_[static_cast<std::size_t>(buffer)];
+    return buffer;
+  }
+
+ private:
+  void join(const Node& node, std::size_t i) {
+    if (!node.def->is(ops::kElementwise) || node.def->is(ops::kInPlace) || node.out.empty()) return;
+    const int out = node.out[0];
+    if (!graph_.is_whole(out)) return;
+    for (const int v : node.in)
+      if (v != kAbsent && may_take(node, v, out, i)) {
+        const int from = host(graph_.value(v).buffer), to = graph_.value(out).buffer;
+        host_[static_cast<std::size_t>(to)] = from;
+        stays_[static_cast<std::size_t>(from)].last = stays_[static_cast<std::size_t>(to)].last;
+        stays_[static_cast<std::size_t>(to)] = {};
+        return;
+      }
+  }
+
+  bool may_take(const Node& node, int v, int out, std::size_t i) const {
+    const Value &from = graph_.value(v), &to = graph_.value(out);
+    if (graph_.buffer_of(v).kind != Buffer::Kind::planned || !graph_.is_whole(v)) return false;
+    if (from.dtype != to.dtype || !(from.shape == to.shape)) return false;
+    const Stay& stay = stays_[static_cast<std::size_t>(host(from.buffer))];
+    if (stay.last != static_cast<std::int64_t>(i) || stay.bytes != aligned(to.bytes()))
+      return false;
+    // Another view of the same memory would be read after parts of it are written.
+    return std::none_of(node.in.begin(), node.in.end(), [&](int other) {
+      return other != kAbsent && other != v &&
+             host(graph_.value(other).buffer) == host(from.buffer);
+    });
+  }
+
+  const Graph& graph_;
+  std::vector<Stay>& stays_;
+  std::vector<int> host_;
+};
+
+/// Largest first, each at the lowest place that is free for all of its stay.
+std::int64_t place(std::vector<Stay*>& stays) {
+  std::stable_sort(stays.begin(), stays.end(),
+                   [](const Stay* a, const Stay* b) { return a->bytes > b->bytes; });
+  std::vector<Stay*> placed;  // by place
+  std::int64_t end = 0;
+  for (Stay* stay : stays) {
+    std::int64_t at = 0;
+    for (const Stay* other : placed) {
+      if (other->last < stay->first || stay->last < other->first) continue;
+      if (at + stay->bytes <= other->at) break;
+      at = std::max(at, other->at + other->bytes);
+    }
+    stay->at = at;
+    end = std::max(end, at + stay->bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), stay,
+                                   [](const Stay* a, const Stay* b) { return a->at < b->at; }),
+                  stay);
+  }
+  return end;
+}
+
+std::int64_t most_at_once(const std::vector<Stay*>& stays, std::size_t nodes) {
+  std::vector<std::int64_t> change(nodes + 2, 0);
+  for (const Stay* stay : stays) {
+    change[static_cast<std::size_t>(stay->first)] += stay->bytes;
+    change[static_cast<std::size_t>(stay->last) + 1] -= stay->bytes;
+  }
+  std::int64_t now = 0, most = 0;
+  for (const std::int64_t c : change) most = std::max(most, now += c);
+  return most;
+}
+
+std::int64_t workspace_of(const Graph& graph, const Node& node) {
+  if (node.def->workspace == nullptr) return 0;
+  const ops::KernelCall call = shapes_of(graph, node);
+  const kernels::IsaScope scope(ops::isa_of(*node.def, call));
+  return node.def->workspace(call);
+}
+
+}  // namespace
+
+Plan plan(const Graph& graph) {
+  std::vector<Stay> buffers = lifetimes(graph);
+  const Sharing sharing(graph, buffers);
+  std::vector<Stay> workspaces(graph.nodes.size());
+  std::vector<Stay*> all;
+  for (Stay& stay : buffers)
+    if (stay.used()) all.push_back(&stay);
+  Plan plan;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const std::int64_t bytes = workspace_of(graph, graph.nodes[i]);
+    plan.workspaces.push_back({0, bytes});
+    if (bytes == 0) continue;
+    workspaces[i] = {.bytes = aligned(bytes)};
+    workspaces[i].touch(static_cast<std::int64_t>(i));
+    all.push_back(&workspaces[i]);
+  }
+  plan.live_bytes = most_at_once(all, graph.nodes.size());
+  plan.arena_bytes = place(all);
+  for (std::size_t b = 0; b < buffers.size(); ++b) {
+    const Stay& host = buffers[static_cast<std::size_t>(sharing.host(static_cast<int>(b)))];
+    plan.buffer_at.push_back(graph.buffers[b].kind == Buffer::Kind::planned ? host.at : -1);
+  }
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    if (plan.workspaces[i].bytes > 0) plan.workspaces[i].at = workspaces[i].at;
+  return plan;
+}
+
+}  // namespace lathe::graph

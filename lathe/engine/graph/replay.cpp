@@ -1,0 +1,90 @@
+#include "lathe/engine/graph/replay.h"
+
+namespace lathe::graph {
+
+void Arena::reserve(std::int64_t bytes) {
+  if (bytes <= bytes_ && storage_ != nullptr) return;
+  storage_.reset();
+  release_cached_memory();  // the old arena too, before the new one is there
+  storage_ = Storage::allocate(static_cast<std::size_t>(bytes), Device::cpu);
+  bytes_ = bytes;
+}
+
+Replay::Replay(Graph graph, std::shared_ptr<Arena> arena)
+    : graph_(std::move(graph)), plan_(lathe::graph::plan(graph_)), arena_(std::move(arena)) {
+  arena_->reserve(plan_.arena_bytes);
+}
+
+std::byte* Replay::begin_of(int buffer) const {
+  const Buffer& b = graph_.buffer(buffer);
+  if (b.kind != Buffer::Kind::planned) return b.storage->data();
+  return arena_->storage()->data() + plan_.buffer_at[static_cast<std::size_t>(buffer)];
+}
+
+Tensor Replay::tensor_of(int v) const {
+  const Value& value = graph_.value(v);
+  const Buffer& buffer = graph_.buffer(value.buffer);
+  const bool planned = buffer.kind == Buffer::Kind::planned;
+  const std::int64_t at = planned ? plan_.buffer_at[static_cast<std::size_t>(value.buffer)] : 0;
+  const Tensor whole =
+      Tensor::over(planned ? arena_->storage() : buffer.storage, static_cast<std::size_t>(at),
+                   {buffer.bytes / static_cast<std::int64_t>(size_of(value.dtype))}, value.dtype);
+  return whole.alias(value.shape, value.strides, value.offset);
+}
+
+/// Addresses, once for each memory that the arena has had.
+void Replay::prepare() {
+  if (prepared_for_ == arena_->storage() && prepared_for_ != nullptr) return;
+  prepared_for_ = arena_->storage();
+  calls_.clear();
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    Call call{.run = node.def->cpu, .check = node.def->check, .views = shapes_of(graph_, node)};
+    const auto data = [&](View& view, int v) {
+      view = graph_.value(v).view(begin_of(graph_.value(v).buffer));
+    };
+    for (std::size_t k = 0; k < node.in.size(); ++k)
+      if (node.in[k] != kAbsent) data(call.views.in[k], node.in[k]);
+    for (std::size_t k = 0; k < node.out.size(); ++k) data(call.views.out[k], node.out[k]);
+    call.reference = ops::isa_of(*node.def, call.views) != kernels::isa();
+    if (const Plan::Workspace& w = plan_.workspaces[i]; w.bytes > 0) {
+      call.views.workspace = arena_->storage()->data() + w.at;
+      call.views.workspace_bytes = w.bytes;
+    }
+    if (call.check != nullptr)
+      for (const int v : node.in) call.checked.push_back(v == kAbsent ? Tensor() : tensor_of(v));
+    calls_.push_back(std::move(call));
+  }
+  outputs_.clear();
+  for (const int v : graph_.outputs) outputs_.push_back(tensor_of(v));
+}
+
+void Replay::run_call(const Call& call) {
+  if (call.check != nullptr) call.check(call.checked);
+  if (!call.reference) return call.run(call.views);
+  const kernels::IsaScope scope(kernels::Isa::reference);
+  call.run(call.views);
+}
+
+void Replay::run() {
+  prepare();
+  for (const Call& call : calls_) run_call(call);
+}
+
+const std::vector<Tensor>& Replay::outputs() {
+  prepare();
+  return outputs_;
+}
+
+std::vector<double> Replay::measure(const Clock& clock) {
+  prepare();
+  std::vector<double> seconds;
+  for (const Call& call : calls_) {
+    const double start = clock.seconds();
+    run_call(call);
+    seconds.push_back(clock.seconds() - start);
+  }
+  return seconds;
+}
+
+}  // namespace lathe::graph

@@ -1,0 +1,72 @@
+#include "lathe/life/train/captured_step.h"
+
+#include "lathe/base/format.h"
+#include "lathe/base/log.h"
+
+namespace lathe::train {
+
+CapturedStep::CapturedStep(model::LanguageModel& model, Objective& objective,
+                           optim::Optimizer& optimizer, bool capture)
+    : model_(model),
+      objective_(objective),
+      optimizer_(optimizer),
+      capture_(capture),
+      micro_work_([this](std::span<const Tensor> in) {
+        return std::vector{objective_.micro_step(model_, {{in[0], in[1], in[2]}, in[3], in[4]})};
+      }),
+      squares_work_(
+          [this](std::span<const Tensor>) { return optim::gradient_squares(model_.parameters()); }),
+      update_work_([this](std::span<const Tensor>) {
+        optimizer_.apply();
+        return std::vector<Tensor>();
+      }),
+      micro_(micro_work_, arena_),
+      squares_(squares_work_, arena_),
+      update_(update_work_, arena_) {}
+
+/// Of all memory that the graphs hold besides the optimizer's.
+std::uint64_t CapturedStep::fingerprint() const {
+  std::uint64_t all = model_.recomputes() ? 1 : 0;
+  for (const autograd::Parameter* p : model_.parameters()) {
+    all = graph::mixed(all, p->trainable() ? 1 : 0);
+    for (int use = 0; use < p->uses(); ++use) {
+      all = graph::mixed(all, graph::memory_of(p->value(use)));
+      all = graph::mixed(all, graph::memory_of(p->accumulator(use)));
+    }
+  }
+  return all;
+}
+
+const std::vector<Tensor>& CapturedStep::run(graph::Captured& captured, const graph::Work& work,
+                                             std::span<const Tensor> inputs) {
+  if (!capture_) return eager_ = work(inputs);
+  const std::int64_t before = captured.captures();
+  const std::vector<Tensor>& outputs = captured.run(inputs, fingerprint());
+  if (captured.captures() != before)
+    log::debug("captured {} ops; their arena {}, of which {} at once",
+               captured.replay()->graph().nodes.size(),
+               human_bytes(static_cast<double>(captured.replay()->plan().arena_bytes)),
+               human_bytes(static_cast<double>(captured.replay()->plan().live_bytes)));
+  return outputs;
+}
+
+void CapturedStep::micro_step(const data::Batch& batch, LossSums& sums) {
+  if (batch.rows != rows_ || batch.width != width_ || inputs_.empty()) {
+    rows_ = batch.rows;
+    width_ = batch.width;
+    batch_ = BatchTensors::empty(rows_, width_);
+    inputs_ = {batch_.ids.ids, batch_.ids.positions, batch_.ids.document_start, batch_.targets,
+               batch_.weights};
+  }
+  batch_.fill(batch);
+  add_losses(batch, run(micro_, micro_work_, inputs_)[0], sums);
+}
+
+double CapturedStep::gradient_norm() { return optim::norm_of(run(squares_, squares_work_, {})); }
+
+void CapturedStep::update(const optim::Update& update) {
+  optimizer_.set(update);
+  run(update_, update_work_, {});
+}
+
+}  // namespace lathe::train

@@ -1,0 +1,49 @@
+// The parts of an optimizer step that are ops alone, captured once and replayed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lathe/engine/graph/captured.h"
+#include "lathe/life/optim/optimizer.h"
+#include "lathe/life/train/objective.h"
+
+namespace lathe::train {
+
+/// Three graphs that share one arena: the micro-step (forward and backward), the squares of the
+/// gradients, and the update. What the host decides lies between them: losses are added up, the
+/// norm is formed, a step is skipped. The bits are those of the eager calls.
+class CapturedStep {
+ public:
+  /// With capture = false everything runs eagerly.
+  CapturedStep(model::LanguageModel& model, Objective& objective, optim::Optimizer& optimizer,
+               bool capture);
+
+  void micro_step(const data::Batch& batch, LossSums& sums);
+  double gradient_norm();
+  void update(const optim::Update& update);
+
+  /// Null before the first micro-step, or without capture.
+  graph::Replay* micro_replay() { return micro_.replay(); }
+  graph::Replay* update_replay() { return update_.replay(); }
+  std::int64_t arena_bytes() const { return arena_->bytes(); }
+
+ private:
+  std::uint64_t fingerprint() const;
+  const std::vector<Tensor>& run(graph::Captured& captured, const graph::Work& work,
+                                 std::span<const Tensor> inputs);
+
+  model::LanguageModel& model_;
+  Objective& objective_;
+  optim::Optimizer& optimizer_;
+  bool capture_;
+  std::shared_ptr<graph::Arena> arena_ = std::make_shared<graph::Arena>();
+  std::int64_t rows_ = 0, width_ = 0;  // of batch_
+  BatchTensors batch_;
+  std::vector<Tensor> inputs_, eager_;
+  graph::Work micro_work_, squares_work_, update_work_;
+  graph::Captured micro_, squares_, update_;
+};
+
+}  // namespace lathe::train
