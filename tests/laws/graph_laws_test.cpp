@@ -145,6 +145,8 @@ struct Twin {
     for (std::uint64_t m = 0; m < 2; ++m) step->micro_step(batch_of(2, 15, 2 * seed + m), sums);
     gradients->end_step();
     const double norm = step->gradient_norm();
+    step->evaluate(batch_of(2, 15, 9), sums);
+    step->evaluate(batch_of(1, 15, 9), sums);
     step->update({.schedule = 1.0 / static_cast<double>(seed + 1),
                   .gradient_scale = std::min(1.0, 1.0 / norm) / sums.weight,
                   .count = static_cast<std::int64_t>(seed) + 1});

@@ -16,7 +16,7 @@ std::uint64_t memory_of(const Tensor& t) {
 }
 
 const std::vector<Tensor>& Captured::run(std::span<const Tensor> inputs, std::uint64_t state) {
-  if (ops::is_recorded()) return eager_ = work_(inputs);
+  if (ops::is_recorded()) return run_eagerly(inputs);
   std::uint64_t key = mixed(mixed(state, static_cast<std::uint64_t>(thread_count())),
                             static_cast<std::uint64_t>(kernels::isa()));
   for (const Tensor& t : inputs) key = mixed(key, t.id());

@@ -19,6 +19,11 @@ class Captured {
   /// watches this thread, it runs eagerly, so that the recorder sees every op.
   const std::vector<Tensor>& run(std::span<const Tensor> inputs, std::uint64_t state);
 
+  /// The same, call by call.
+  const std::vector<Tensor>& run_eagerly(std::span<const Tensor> inputs) {
+    return eager_ = work_(inputs);
+  }
+
   /// Null before the first run.
   Replay* replay() { return replay_ ? &*replay_ : nullptr; }
   std::int64_t captures() const { return captures_; }

@@ -11,18 +11,26 @@ CapturedStep::CapturedStep(model::LanguageModel& model, Objective& objective,
       objective_(objective),
       optimizer_(optimizer),
       capture_(capture),
-      micro_work_([this](std::span<const Tensor> in) {
-        return std::vector{objective_.micro_step(model_, {{in[0], in[1], in[2]}, in[3], in[4]})};
-      }),
-      squares_work_(
-          [this](std::span<const Tensor>) { return optim::gradient_squares(model_.parameters()); }),
-      update_work_([this](std::span<const Tensor>) {
-        optimizer_.apply();
-        return std::vector<Tensor>();
-      }),
-      micro_(micro_work_, arena_),
-      squares_(squares_work_, arena_),
-      update_(update_work_, arena_) {}
+      micro_(
+          [this](std::span<const Tensor> in) {
+            return std::vector{
+                objective_.micro_step(model_, {{in[0], in[1], in[2]}, in[3], in[4]})};
+          },
+          arena_),
+      losses_(
+          [this](std::span<const Tensor> in) {
+            return std::vector{objective_.losses(model_, {{in[0], in[1], in[2]}, in[3], in[4]})};
+          },
+          arena_),
+      squares_(
+          [this](std::span<const Tensor>) { return optim::gradient_squares(model_.parameters()); },
+          arena_),
+      update_(
+          [this](std::span<const Tensor>) {
+            optimizer_.apply();
+            return std::vector<Tensor>();
+          },
+          arena_) {}
 
 /// Of all memory that the graphs hold besides the optimizer's.
 std::uint64_t CapturedStep::fingerprint() const {
@@ -37,9 +45,9 @@ std::uint64_t CapturedStep::fingerprint() const {
   return all;
 }
 
-const std::vector<Tensor>& CapturedStep::run(graph::Captured& captured, const graph::Work& work,
+const std::vector<Tensor>& CapturedStep::run(graph::Captured& captured,
                                              std::span<const Tensor> inputs) {
-  if (!capture_) return eager_ = work(inputs);
+  if (!capture_) return captured.run_eagerly(inputs);
   const std::int64_t before = captured.captures();
   const std::vector<Tensor>& outputs = captured.run(inputs, fingerprint());
   if (captured.captures() != before)
@@ -59,14 +67,21 @@ void CapturedStep::micro_step(const data::Batch& batch, LossSums& sums) {
                batch_.weights};
   }
   batch_.fill(batch);
-  add_losses(batch, run(micro_, micro_work_, inputs_)[0], sums);
+  add_losses(batch, run(micro_, inputs_)[0], sums);
 }
 
-double CapturedStep::gradient_norm() { return optim::norm_of(run(squares_, squares_work_, {})); }
+void CapturedStep::evaluate(const data::Batch& batch, LossSums& sums) {
+  if (batch.rows != rows_ || batch.width != width_ || inputs_.empty())
+    return objective_.evaluate(model_, batch, sums);
+  batch_.fill(batch);
+  add_losses(batch, run(losses_, inputs_)[0], sums);
+}
+
+double CapturedStep::gradient_norm() { return optim::norm_of(run(squares_, {})); }
 
 void CapturedStep::update(const optim::Update& update) {
   optimizer_.set(update);
-  run(update_, update_work_, {});
+  run(update_, {});
 }
 
 }  // namespace lathe::train

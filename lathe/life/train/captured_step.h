@@ -11,9 +11,10 @@
 
 namespace lathe::train {
 
-/// Three graphs that share one arena: the micro-step (forward and backward), the squares of the
-/// gradients, and the update. What the host decides lies between them: losses are added up, the
-/// norm is formed, a step is skipped. The bits are those of the eager calls.
+/// Graphs that share one arena: the micro-step (forward and backward), the squares of the
+/// gradients, the update, and the losses of a validation. What the host decides lies between them:
+/// losses are added up, the norm is formed, a step is skipped. The bits are those of the eager
+/// calls.
 class CapturedStep {
  public:
   /// With capture = false everything runs eagerly.
@@ -22,6 +23,8 @@ class CapturedStep {
 
   void micro_step(const data::Batch& batch, LossSums& sums);
   double gradient_norm();
+  /// Forward only; batches of another shape than the micro-steps' run eagerly.
+  void evaluate(const data::Batch& batch, LossSums& sums);
   void update(const optim::Update& update);
 
   /// Null before the first micro-step, or without capture.
@@ -31,8 +34,7 @@ class CapturedStep {
 
  private:
   std::uint64_t fingerprint() const;
-  const std::vector<Tensor>& run(graph::Captured& captured, const graph::Work& work,
-                                 std::span<const Tensor> inputs);
+  const std::vector<Tensor>& run(graph::Captured& captured, std::span<const Tensor> inputs);
 
   model::LanguageModel& model_;
   Objective& objective_;
@@ -41,9 +43,8 @@ class CapturedStep {
   std::shared_ptr<graph::Arena> arena_ = std::make_shared<graph::Arena>();
   std::int64_t rows_ = 0, width_ = 0;  // of batch_
   BatchTensors batch_;
-  std::vector<Tensor> inputs_, eager_;
-  graph::Work micro_work_, squares_work_, update_work_;
-  graph::Captured micro_, squares_, update_;
+  std::vector<Tensor> inputs_;
+  graph::Captured micro_, losses_, squares_, update_;
 };
 
 }  // namespace lathe::train

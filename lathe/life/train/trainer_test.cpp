@@ -10,6 +10,7 @@
 #include "lathe/base/parallel.h"
 #include "lathe/base/temporary_folder.h"
 #include "lathe/engine/ops/ops.h"
+#include "lathe/engine/ops/recorders.h"
 #include "lathe/life/train/objectives/cross_entropy.h"
 
 namespace lathe::train {
@@ -43,7 +44,7 @@ class TrainerTest : public ::testing::Test {
   };
 
   std::unique_ptr<Run> make(std::int64_t micro_tokens, std::int64_t groups,
-                            bool int8 = false) const {
+                            bool int8 = false, bool capture = true) const {
     auto run = std::make_unique<Run>();
     run->objective = CrossEntropy(0, int8);
     model::ModelConfig c;
@@ -69,6 +70,7 @@ class TrainerTest : public ::testing::Test {
     train.micro_tokens = micro_tokens;
     train.reduce_groups = groups;
     train.tokens = 128 * 4;
+    train.capture = capture;
     train.resolve();
     run->trainer = std::make_unique<Trainer>(TrainerParts{.model = run->model.get(),
                                                           .objective = &run->objective,
@@ -131,6 +133,47 @@ TEST_F(TrainerTest, Int8TrainsButDoesNotJudge) {
   EXPECT_EQ(judged.nll, expected.nll);
   EXPECT_NE(trained.nll, expected.nll);
   EXPECT_NEAR(trained.nll, expected.nll, 0.01 * expected.nll);
+}
+
+TEST_F(TrainerTest, CapturedStepsAreTheEagerOnes) {
+  for (const std::int64_t groups : {1, 4}) {
+    const bool int8 = groups == 4;
+    const auto eager = make(32, groups, int8, false), captured = make(32, groups, int8);
+    while (!eager->trainer->finished()) {
+      const runs::StepMetrics a = eager->trainer->step(), b = captured->trainer->step();
+      EXPECT_EQ(a.loss, b.loss);
+      EXPECT_EQ(a.grad_norm, b.grad_norm);
+    }
+    EXPECT_TRUE(same_weights(*eager, *captured)) << groups << " groups";
+    EXPECT_EQ(eager->trainer->captured().micro_replay(), nullptr);
+    ASSERT_NE(captured->trainer->captured().micro_replay(), nullptr);
+  }
+}
+
+TEST_F(TrainerTest, AnotherThreadCountCapturesAgainAndChangesNothing) {
+  const auto run = make(128, 1), twin = make(128, 1);
+  const int threads = thread_count();
+  while (!run->trainer->finished()) {
+    run->trainer->step();
+    set_thread_count(1 + static_cast<int>(twin->trainer->loop_state().step % 3));
+    twin->trainer->step();
+    set_thread_count(threads);
+  }
+  EXPECT_TRUE(same_weights(*run, *twin));
+}
+
+TEST_F(TrainerTest, RecordersSeeTheStepsThatTheyWatch) {
+  const auto run = make(128, 1), twin = make(128, 1);
+  run->trainer->step();
+  {
+    ops::Profiler profiler;
+    const ops::RecorderScope scope(&profiler);
+    run->trainer->step();
+    EXPECT_GT(profiler.rows().at("matmul_acc_").calls, 0);
+  }
+  run->trainer->run();
+  twin->trainer->run();
+  EXPECT_TRUE(same_weights(*run, *twin));
 }
 
 TEST_F(TrainerTest, AStepThatIsNotFiniteChangesNothingButThePosition) {

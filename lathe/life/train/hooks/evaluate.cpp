@@ -4,13 +4,12 @@
 
 namespace lathe::train {
 
-LossSums evaluate(model::LanguageModel& model, Objective& objective, data::BatchSource& source,
-                  std::int64_t rows) {
+LossSums evaluate(CapturedStep& step, data::BatchSource& source, std::int64_t rows) {
   LossSums sums;
   while (true) {
     const data::Batch batch = source.next(rows);
     if (batch.rows == 0) return sums;
-    objective.evaluate(model, batch, sums);
+    step.evaluate(batch, sums);
   }
 }
 
@@ -18,8 +17,7 @@ void EvaluateHook::on_step(Trainer& trainer, runs::StepMetrics& metrics) {
   const bool due = every_ > 0 && metrics.step % every_ == 0;
   if (!due && !trainer.finished()) return;
   source_->rewind();
-  const LossSums sums =
-      evaluate(*trainer.parts().model, *trainer.parts().objective, *source_, rows_);
+  const LossSums sums = evaluate(trainer.captured(), *source_, rows_);
   if (sums.weight <= 0) return;
   metrics.valid_loss = sums.nll / sums.weight;
   if (sums.bytes > 0)

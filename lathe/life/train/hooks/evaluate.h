@@ -22,7 +22,6 @@ class EvaluateHook : public Hook {
 };
 
 /// Sums over all batches of a source.
-LossSums evaluate(model::LanguageModel& model, Objective& objective, data::BatchSource& source,
-                  std::int64_t rows);
+LossSums evaluate(CapturedStep& step, data::BatchSource& source, std::int64_t rows);
 
 }  // namespace lathe::train
