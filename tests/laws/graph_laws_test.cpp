@@ -130,13 +130,13 @@ struct Twin {
   std::unique_ptr<CapturedStep> step;
 
   Twin(const model::ModelConfig& config, DType type, bool recompute, const char* kind,
-       bool capture) {
+       CapturedStep::Options options) {
     model = model::build(config, type);
     model->set_recompute(recompute);
     model::initialise(*model, 5);
     optimizer = optim::make_optimizer({.kind = kind}, model->parameters());
     gradients = std::make_unique<Gradients>(model->parameters(), 64);
-    step = std::make_unique<CapturedStep>(*model, objective, *optimizer, capture);
+    step = std::make_unique<CapturedStep>(*model, objective, *optimizer, options);
   }
 
   double run(std::uint64_t seed) {
@@ -154,8 +154,10 @@ struct Twin {
   }
 };
 
-void expect_twins(const model::ModelConfig& config, DType type, bool recompute, const char* kind) {
-  Twin eager(config, type, recompute, kind, false), captured(config, type, recompute, kind, true);
+void expect_twins(const model::ModelConfig& config, DType type, bool recompute, const char* kind,
+                  std::int64_t budget = 0) {
+  Twin eager(config, type, recompute, kind, {.capture = false}),
+      captured(config, type, recompute, kind, {.memory_budget = budget});
   for (std::uint64_t step = 0; step < 3; ++step) {
     EXPECT_EQ(eager.run(step), captured.run(step)) << config.kind << " step " << step;
     for (std::size_t i = 0; i < eager.model->parameters().size(); ++i) {
@@ -175,6 +177,11 @@ TEST_P(GraphModels, ACapturedStepEqualsAnEagerOne) {
   for (const DType type : {DType::f32, DType::bf16})
     for (const bool recompute : {false, true})
       expect_twins(small(GetParam()), type, recompute, recompute ? "muon" : "adamw");
+}
+
+TEST_P(GraphModels, WhateverTheMemoryBudget) {
+  for (const std::int64_t budget : {1, 1 << 30})
+    expect_twins(small(GetParam()), DType::f32, false, "adamw", budget);
 }
 
 TEST_P(GraphModels, UntiedHeadsToo) {

@@ -5,10 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "lathe/app/cli/recipe_options.h"
 #include "lathe/app/cli/verb.h"
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
-#include "lathe/life/recipes/pretrain.h"
+#include "lathe/life/recipes/explain_plan.h"
 
 namespace lathe::cli {
 namespace {
@@ -43,13 +44,25 @@ Tree rows(const FieldsOf& fields, const std::string& wanted) {
 void register_explain(CLI::App& root) {
   struct Options {
     std::string key;
+    RecipeOptions recipe;
     bool json = false;
   };
   const auto options = std::make_shared<Options>();
-  CLI::App* verb = root.add_subcommand("explain", "What a key of a recipe means");
+  CLI::App* verb = root.add_subcommand(
+      "explain", "What a key of a recipe means, or (--plan) how its steps are computed");
   verb->add_option("KEY", options->key, "a key or table, for example train.context; none: all");
+  verb->add_option("--plan", options->recipe.file,
+                   "a recipe: capture a step of it and measure each op (--set changes keys)");
+  verb->add_option("--set", options->recipe.set, "with --plan: change a key of the recipe")
+      ->allow_extra_args(false)
+      ->take_all();
   verb->add_flag("--json", options->json, "print JSON");
+  verb->footer("Example:\n  lathe explain --plan configs/demo.toml");
   verb->callback([options] {
+    if (!options->recipe.file.empty()) {
+      const auto plan = recipes::explain_step(options->recipe.read(), real_files());
+      return fmt::print("{}", options->json ? write_json(plan, 2) + "\n" : table_of(plan));
+    }
     Config config;
     const std::string text = explain(fields_of(config), options->key);  // refuses unknown keys
     if (options->json)

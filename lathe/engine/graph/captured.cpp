@@ -1,6 +1,7 @@
 #include "lathe/engine/graph/captured.h"
 
 #include "lathe/base/parallel.h"
+#include "lathe/engine/graph/passes/pass.h"
 
 namespace lathe::graph {
 
@@ -22,7 +23,9 @@ const std::vector<Tensor>& Captured::run(std::span<const Tensor> inputs, std::ui
   for (const Tensor& t : inputs) key = mixed(key, t.id());
   if (!replay_ || key != key_) {
     replay_.reset();
-    replay_.emplace(capture(inputs, work_), arena_);
+    Graph graph = capture(inputs, work_);
+    passed_ = run_passes(graph, options_);
+    replay_.emplace(std::move(graph), arena_);
     key_ = key;
     ++captures_;
   }

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "lathe/engine/graph/passes/pass.h"
 #include "lathe/engine/graph/replay.h"
 #include "lathe/engine/graph/tracer.h"
 
@@ -10,8 +11,8 @@ namespace lathe::graph {
 
 class Captured {
  public:
-  Captured(Work work, std::shared_ptr<Arena> arena)
-      : work_(std::move(work)), arena_(std::move(arena)) {}
+  Captured(Work work, std::shared_ptr<Arena> arena, PassOptions options = {})
+      : work_(std::move(work)), arena_(std::move(arena)), options_(options) {}
 
   /// The outputs of work(inputs), valid until a replay of the arena runs. It is captured again when
   /// the inputs are other tensors, `state` is another number (a fingerprint of what else the work
@@ -27,14 +28,18 @@ class Captured {
   /// Null before the first run.
   Replay* replay() { return replay_ ? &*replay_ : nullptr; }
   std::int64_t captures() const { return captures_; }
+  /// What the passes of the last capture changed.
+  const std::vector<Passed>& passed() const { return passed_; }
 
  private:
   Work work_;
   std::shared_ptr<Arena> arena_;
+  PassOptions options_;
   std::optional<Replay> replay_;
   std::uint64_t key_ = 0;
   std::int64_t captures_ = 0;
   std::vector<Tensor> eager_;
+  std::vector<Passed> passed_;
 };
 
 /// Folds a number into a fingerprint.

@@ -31,9 +31,16 @@ ops::KernelCall shapes_of(const Graph& graph, const Node& node) {
   return call;
 }
 
+std::string name_of(const Node& node) {
+  if (node.parts.empty()) return node.def->name;
+  std::string names;
+  for (const Node& part : node.parts) names += (names.empty() ? "" : " ") + name_of(part);
+  return fmt::format("{}({})", node.def->name, names);
+}
+
 namespace {
 
-std::string name_of(const Graph& graph, int v) {
+std::string label(const Graph& graph, int v) {
   if (v == kAbsent) return "-";
   constexpr const char* kMarks[] = {"%", "in", "@"};
   const Value& value = graph.value(v);
@@ -43,7 +50,7 @@ std::string name_of(const Graph& graph, int v) {
 
 std::string list_of(const Graph& graph, const std::vector<int>& values) {
   std::string text;
-  for (const int v : values) text += (text.empty() ? "" : ", ") + name_of(graph, v);
+  for (const int v : values) text += (text.empty() ? "" : ", ") + label(graph, v);
   return text;
 }
 
@@ -53,7 +60,7 @@ std::string to_string(const Graph& graph) {
   std::string text;
   for (const Node& node : graph.nodes) {
     if (!node.out.empty()) text += list_of(graph, node.out) + " = ";
-    text += fmt::format("{}({})", node.def->name, list_of(graph, node.in));
+    text += fmt::format("{}({})", name_of(node), list_of(graph, node.in));
     if (ops::Attrs attrs = node.attrs; !attrs.empty()) text += " " + write_json(attrs);
     text += "\n";
   }

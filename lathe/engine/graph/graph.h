@@ -46,7 +46,13 @@ struct Node {
   const ops::OpDef* def = nullptr;
   ops::Attrs attrs;
   std::vector<int> in, out;  // values, or kAbsent
+  // Of a chain (chain.h): what it consists of, and the values that exist only inside of it.
+  std::vector<Node> parts;
+  std::vector<int> inner;
 };
+
+/// "add", or "chain(scale add)".
+std::string name_of(const Node& node);
 
 struct Graph {
   std::vector<Buffer> buffers;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "lathe/engine/graph/chain.h"
 #include "lathe/engine/kernels/isa.h"
 
 namespace lathe::graph {
@@ -57,9 +58,12 @@ class Sharing {
 
  private:
   void join(const Node& node, std::size_t i) {
-    if (!node.def->is(ops::kElementwise) || node.def->is(ops::kInPlace) || node.out.empty()) return;
+    const bool plain = node.def->is(ops::kElementwise) && !node.def->is(ops::kInPlace);
+    if ((!plain && node.parts.empty()) || node.out.empty()) return;
     const int out = node.out[0];
-    if (!graph_.is_whole(out)) return;
+    // Of a chain only what its last part makes: all else might be read after it is written.
+    if (!node.parts.empty() && node.parts.back().out != std::vector<int>{out}) return;
+    if (!graph_.is_whole(out) || graph_.buffer_of(out).kind != Buffer::Kind::planned) return;
     for (const int v : node.in)
       if (v != kAbsent && may_take(node, v, out, i)) {
         const int from = host(graph_.value(v).buffer), to = graph_.value(out).buffer;
@@ -111,50 +115,69 @@ std::int64_t place(std::vector<Stay*>& stays) {
   return end;
 }
 
-std::int64_t most_at_once(const std::vector<Stay*>& stays, std::size_t nodes) {
+std::vector<std::int64_t> sums_of(const std::vector<Stay*>& stays, std::size_t nodes) {
   std::vector<std::int64_t> change(nodes + 2, 0);
   for (const Stay* stay : stays) {
     change[static_cast<std::size_t>(stay->first)] += stay->bytes;
     change[static_cast<std::size_t>(stay->last) + 1] -= stay->bytes;
   }
-  std::int64_t now = 0, most = 0;
-  for (const std::int64_t c : change) most = std::max(most, now += c);
-  return most;
+  std::partial_sum(change.begin(), change.end(), change.begin());
+  change.pop_back();
+  return change;
 }
 
 std::int64_t workspace_of(const Graph& graph, const Node& node) {
+  if (!node.parts.empty()) return chain_workspace(node);
   if (node.def->workspace == nullptr) return 0;
   const ops::KernelCall call = shapes_of(graph, node);
   const kernels::IsaScope scope(ops::isa_of(*node.def, call));
   return node.def->workspace(call);
 }
 
+/// All that needs memory: buffers, and the workspaces of nodes.
+struct Needs {
+  std::vector<Stay> buffers, workspaces;
+  std::vector<std::int64_t> workspace_bytes;
+  Sharing sharing;
+  std::vector<Stay*> all;
+
+  explicit Needs(const Graph& graph)
+      : buffers(lifetimes(graph)), workspaces(graph.nodes.size()), sharing(graph, buffers) {
+    for (Stay& stay : buffers)
+      if (stay.used()) all.push_back(&stay);
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+      workspace_bytes.push_back(workspace_of(graph, graph.nodes[i]));
+      if (workspace_bytes[i] == 0) continue;
+      workspaces[i] = {.bytes = aligned(workspace_bytes[i])};
+      workspaces[i].touch(static_cast<std::int64_t>(i));
+      all.push_back(&workspaces[i]);
+    }
+  }
+  Needs(const Needs&) = delete;
+  Needs& operator=(const Needs&) = delete;
+};
+
 }  // namespace
 
+std::vector<std::int64_t> live_bytes(const Graph& graph) {
+  const Needs needs(graph);
+  return sums_of(needs.all, graph.nodes.size());
+}
+
 Plan plan(const Graph& graph) {
-  std::vector<Stay> buffers = lifetimes(graph);
-  const Sharing sharing(graph, buffers);
-  std::vector<Stay> workspaces(graph.nodes.size());
-  std::vector<Stay*> all;
-  for (Stay& stay : buffers)
-    if (stay.used()) all.push_back(&stay);
-  Plan plan;
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const std::int64_t bytes = workspace_of(graph, graph.nodes[i]);
-    plan.workspaces.push_back({0, bytes});
-    if (bytes == 0) continue;
-    workspaces[i] = {.bytes = aligned(bytes)};
-    workspaces[i].touch(static_cast<std::int64_t>(i));
-    all.push_back(&workspaces[i]);
-  }
-  plan.live_bytes = most_at_once(all, graph.nodes.size());
-  plan.arena_bytes = place(all);
-  for (std::size_t b = 0; b < buffers.size(); ++b) {
-    const Stay& host = buffers[static_cast<std::size_t>(sharing.host(static_cast<int>(b)))];
-    plan.buffer_at.push_back(graph.buffers[b].kind == Buffer::Kind::planned ? host.at : -1);
+  Needs needs(graph);
+  const std::vector<std::int64_t> live = sums_of(needs.all, graph.nodes.size());
+  Plan plan{.live_bytes = *std::max_element(live.begin(), live.end())};
+  plan.arena_bytes = place(needs.all);
+  for (std::size_t b = 0; b < needs.buffers.size(); ++b) {
+    const int host = needs.sharing.host(static_cast<int>(b));
+    plan.buffer_at.push_back(graph.buffers[b].kind == Buffer::Kind::planned
+                                 ? needs.buffers[static_cast<std::size_t>(host)].at
+                                 : -1);
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-    if (plan.workspaces[i].bytes > 0) plan.workspaces[i].at = workspaces[i].at;
+    plan.workspaces.push_back(
+        {std::max<std::int64_t>(needs.workspaces[i].at, 0), needs.workspace_bytes[i]});
   return plan;
 }
 

@@ -22,4 +22,7 @@ struct Plan {
 /// elementwise op may write over an input that nobody reads any more.
 Plan plan(const Graph& graph);
 
+/// Bytes in use while each node runs.
+std::vector<std::int64_t> live_bytes(const Graph& graph);
+
 }  // namespace lathe::graph

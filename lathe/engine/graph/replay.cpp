@@ -32,34 +32,40 @@ Tensor Replay::tensor_of(int v) const {
   return whole.alias(value.shape, value.strides, value.offset);
 }
 
+Replay::Call Replay::prepared(const Node& node, const Plan::Workspace& w) const {
+  Call call{.run = node.def->cpu, .check = node.def->check};
+  std::byte* const workspace = w.bytes > 0 ? arena_->storage()->data() + w.at : nullptr;
+  const auto begin = [this](int buffer) { return begin_of(buffer); };
+  if (!node.parts.empty()) {
+    call.chain = std::make_unique<ChainRun>(graph_, node, begin, workspace);
+    return call;
+  }
+  call.views = shapes_of(graph_, node);
+  const auto view = [&](int v) { return graph_.value(v).view(begin(graph_.value(v).buffer)); };
+  for (std::size_t i = 0; i < node.in.size(); ++i)
+    if (node.in[i] != kAbsent) call.views.in[i] = view(node.in[i]);
+  for (std::size_t i = 0; i < node.out.size(); ++i) call.views.out[i] = view(node.out[i]);
+  call.views.workspace = workspace;
+  call.views.workspace_bytes = w.bytes;
+  call.reference = ops::isa_of(*node.def, call.views) != kernels::isa();
+  if (call.check != nullptr)
+    for (const int v : node.in) call.checked.push_back(v == kAbsent ? Tensor() : tensor_of(v));
+  return call;
+}
+
 /// Addresses, once for each memory that the arena has had.
 void Replay::prepare() {
   if (prepared_for_ == arena_->storage() && prepared_for_ != nullptr) return;
   prepared_for_ = arena_->storage();
   calls_.clear();
-  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-    const Node& node = graph_.nodes[i];
-    Call call{.run = node.def->cpu, .check = node.def->check, .views = shapes_of(graph_, node)};
-    const auto data = [&](View& view, int v) {
-      view = graph_.value(v).view(begin_of(graph_.value(v).buffer));
-    };
-    for (std::size_t k = 0; k < node.in.size(); ++k)
-      if (node.in[k] != kAbsent) data(call.views.in[k], node.in[k]);
-    for (std::size_t k = 0; k < node.out.size(); ++k) data(call.views.out[k], node.out[k]);
-    call.reference = ops::isa_of(*node.def, call.views) != kernels::isa();
-    if (const Plan::Workspace& w = plan_.workspaces[i]; w.bytes > 0) {
-      call.views.workspace = arena_->storage()->data() + w.at;
-      call.views.workspace_bytes = w.bytes;
-    }
-    if (call.check != nullptr)
-      for (const int v : node.in) call.checked.push_back(v == kAbsent ? Tensor() : tensor_of(v));
-    calls_.push_back(std::move(call));
-  }
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
+    calls_.push_back(prepared(graph_.nodes[i], plan_.workspaces[i]));
   outputs_.clear();
   for (const int v : graph_.outputs) outputs_.push_back(tensor_of(v));
 }
 
 void Replay::run_call(const Call& call) {
+  if (call.chain) return call.chain->run();
   if (call.check != nullptr) call.check(call.checked);
   if (!call.reference) return call.run(call.views);
   const kernels::IsaScope scope(kernels::Isa::reference);

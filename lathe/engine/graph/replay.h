@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lathe/base/clock.h"
+#include "lathe/engine/graph/chain.h"
 #include "lathe/engine/graph/plan.h"
 
 namespace lathe::graph {
@@ -44,11 +45,13 @@ class Replay {
     bool reference = false;  // f64
     ops::KernelCall views;
     std::vector<Tensor> checked;
+    std::unique_ptr<ChainRun> chain;
   };
 
   std::byte* begin_of(int buffer) const;
   Tensor tensor_of(int value) const;
   void prepare();
+  Call prepared(const Node& node, const Plan::Workspace& workspace) const;
   static void run_call(const Call& call);
 
   Graph graph_;

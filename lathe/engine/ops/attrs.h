@@ -34,6 +34,11 @@ class Attrs {
 
   bool empty() const { return type_ == nullptr; }
 
+  /// Same type, same bytes (padding included, so that equal ones may rarely count as different).
+  friend bool operator==(const Attrs& a, const Attrs& b) {
+    return a.type_ == b.type_ && std::memcmp(a.data_, b.data_, sizeof(a.data_)) == 0;
+  }
+
   /// Visits the members by name (for printing and serialising).
   void fields(Fields& f) {
     if (type_ != nullptr) type_->visit(data_, f);

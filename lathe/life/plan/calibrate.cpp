@@ -47,19 +47,19 @@ Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t m
 
 bool is_int8(const std::string& op) { return op.starts_with("linear_int8"); }
 
+bool limited_by_flops(const std::string& op, const OpTotals& totals) {
+  return totals.matmul || op.starts_with("attention");
+}
+
+double predict_seconds(const std::string& op, const OpTotals& totals, const Calibration& machine) {
+  if (!limited_by_flops(op, totals)) return totals.bytes / machine.bandwidth;
+  if (is_int8(op)) return totals.flops / machine.int8_flops;
+  return totals.flops / (totals.matmul ? machine.matmul_flops : machine.attention_flops);
+}
+
 double predict_seconds(const Trace& trace, const Calibration& machine) {
   double seconds = 0;
-  for (const auto& [name, totals] : trace.ops) {
-    if (is_int8(name)) {
-      seconds += totals.flops / machine.int8_flops;
-    } else if (totals.matmul) {
-      seconds += totals.flops / machine.matmul_flops;
-    } else if (name.starts_with("attention")) {
-      seconds += totals.flops / machine.attention_flops;
-    } else {
-      seconds += totals.bytes / machine.bandwidth;
-    }
-  }
+  for (const auto& [name, totals] : trace.ops) seconds += predict_seconds(name, totals, machine);
   return seconds;
 }
 

@@ -20,6 +20,10 @@ Calibration calibrate(const model::ModelConfig& config, DType compute, std::int6
 /// Whether an op multiplies in int8.
 bool is_int8(const std::string& op);
 
+/// Whether an op's time follows from its FLOPs (products, attention), not from its bytes.
+bool limited_by_flops(const std::string& op, const OpTotals& totals);
+double predict_seconds(const std::string& op, const OpTotals& totals, const Calibration& machine);
+
 /// Products by their measured rate, attention by its own, all else by bandwidth.
 double predict_seconds(const Trace& trace, const Calibration& machine);
 

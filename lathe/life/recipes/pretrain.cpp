@@ -34,6 +34,7 @@ bool may_change(const std::string& key) {
   static const char* const kFree[] = {"name",
                                       "train.micro_tokens",
                                       "train.capture",
+                                      "train.memory_budget",
                                       "train.sample_every",
                                       "train.sample_prompt",
                                       "train.sample_tokens",

@@ -6,17 +6,17 @@
 namespace lathe::train {
 
 CapturedStep::CapturedStep(model::LanguageModel& model, Objective& objective,
-                           optim::Optimizer& optimizer, bool capture)
+                           optim::Optimizer& optimizer, Options options)
     : model_(model),
       objective_(objective),
       optimizer_(optimizer),
-      capture_(capture),
+      capture_(options.capture),
       micro_(
           [this](std::span<const Tensor> in) {
             return std::vector{
                 objective_.micro_step(model_, {{in[0], in[1], in[2]}, in[3], in[4]})};
           },
-          arena_),
+          arena_, {.memory_budget = options.memory_budget}),
       losses_(
           [this](std::span<const Tensor> in) {
             return std::vector{objective_.losses(model_, {{in[0], in[1], in[2]}, in[3], in[4]})};

@@ -17,9 +17,12 @@ namespace lathe::train {
 /// calls.
 class CapturedStep {
  public:
-  /// With capture = false everything runs eagerly.
+  struct Options {
+    bool capture = true;             // false: everything runs eagerly
+    std::int64_t memory_budget = 0;  // of the micro-step, see graph::PassOptions
+  };
   CapturedStep(model::LanguageModel& model, Objective& objective, optim::Optimizer& optimizer,
-               bool capture);
+               Options options);
 
   void micro_step(const data::Batch& batch, LossSums& sums);
   double gradient_norm();

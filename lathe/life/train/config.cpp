@@ -34,6 +34,13 @@ void TrainConfig::fields(Fields& f) {
   f("capture", capture,
     "capture a step into graphs once and replay them with memory planned ahead; the result is the "
     "same to the bit");
+  f("memory_budget", memory_budget,
+    "bytes that activations and workspaces of a captured step should take: with room to spare, "
+    "more "
+    "is kept for the backward pass, with too little, more is computed again in it; the result is "
+    "the "
+    "same to the bit; 0: neither",
+    in_range(0, 1e15));
   f("evaluate_every", evaluate_every, "steps between validations; 0: at the end only",
     in_range(0, 1e12));
   f("evaluate_tokens", evaluate_tokens, "most tokens of a validation", in_range(1, 1e12));

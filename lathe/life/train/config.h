@@ -18,6 +18,7 @@ struct TrainConfig {
   double z_loss = 0.0;
   bool recompute = false;
   bool capture = true;
+  std::int64_t memory_budget = 0;
   std::int64_t evaluate_every = 100;
   std::int64_t evaluate_tokens = 200000;
   std::int64_t sample_every = 200;

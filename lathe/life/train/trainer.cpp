@@ -12,8 +12,10 @@ namespace lathe::train {
 Trainer::Trainer(TrainerParts parts)
     : parts_(std::move(parts)),
       gradients_(parts_.model->parameters(), parts_.train.rows_per_group() * parts_.train.context),
-      captured_(std::make_unique<CapturedStep>(*parts_.model, *parts_.objective, *parts_.optimizer,
-                                               parts_.train.capture)) {}
+      captured_(std::make_unique<CapturedStep>(
+          *parts_.model, *parts_.objective, *parts_.optimizer,
+          CapturedStep::Options{.capture = parts_.train.capture,
+                                .memory_budget = parts_.train.memory_budget})) {}
 
 void Trainer::restore(const LoopState& state) {
   state_ = state;

@@ -43,8 +43,8 @@ class TrainerTest : public ::testing::Test {
     std::unique_ptr<Trainer> trainer;
   };
 
-  std::unique_ptr<Run> make(std::int64_t micro_tokens, std::int64_t groups,
-                            bool int8 = false, bool capture = true) const {
+  std::unique_ptr<Run> make(std::int64_t micro_tokens, std::int64_t groups, bool int8 = false,
+                            bool capture = true) const {
     auto run = std::make_unique<Run>();
     run->objective = CrossEntropy(0, int8);
     model::ModelConfig c;

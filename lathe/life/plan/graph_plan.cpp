@@ -1,0 +1,143 @@
+#include "lathe/life/plan/graph_plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "lathe/base/format.h"
+
+namespace lathe::plan {
+namespace {
+
+using graph::Graph;
+using graph::kAbsent;
+using graph::Node;
+
+Tensor meta_of(const Graph& graph, int v) {
+  if (v == kAbsent) return {};
+  return Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
+}
+
+std::string shapes_of(const Graph& graph, const Node& node) {
+  std::string text;
+  for (const auto* list : {&node.in, &node.out}) {
+    if (list == &node.out) text += " ->";
+    for (const int v : *list)
+      text += v == kAbsent ? " -" : " " + lathe::to_string(graph.value(v).shape);
+  }
+  return text.substr(text.starts_with(' ') ? 1 : 0);
+}
+
+double flops_of(const Graph& graph, const Node& node) {
+  double flops = 0;
+  for (const Node& part : node.parts) flops += flops_of(graph, part);
+  if (!node.parts.empty()) return flops;
+  std::vector<Tensor> in, out;
+  for (const int v : node.in) in.push_back(meta_of(graph, v));
+  for (const int v : node.out) out.push_back(meta_of(graph, v));
+  return ops::flops_of(*node.def, in, out, node.attrs);
+}
+
+OpTotals cost_of(const Graph& graph, const Node& node) {
+  OpTotals cost{.calls = 1, .matmul = node.def->is(ops::kMatmulLike)};
+  cost.flops = flops_of(graph, node);
+  for (const auto* list : {&node.in, &node.out})
+    for (const int v : *list)
+      if (v != kAbsent) cost.bytes += static_cast<double>(graph.value(v).bytes());
+  return cost;
+}
+
+std::vector<double> least_seconds(graph::Replay& replay, const Clock& clock, int repeats) {
+  replay.run();
+  std::vector<double> least = replay.measure(clock);
+  for (int i = 1; i < repeats; ++i) {
+    const std::vector<double> seconds = replay.measure(clock);
+    for (std::size_t k = 0; k < least.size(); ++k) least[k] = std::min(least[k], seconds[k]);
+  }
+  return least;
+}
+
+double share_of(const PlannedOp& op, const Calibration& machine) {
+  const double seconds = std::max(op.seconds, 1e-12);
+  if (op.limit == "bytes/s") return op.bytes / seconds / machine.bandwidth;
+  return op.flops / seconds / machine.peak_flops;
+}
+
+}  // namespace
+
+void PlannedOp::fields(Fields& f) {
+  f("op", op);
+  f("shapes", shapes);
+  f("count", count);
+  f("bytes", bytes);
+  f("flops", flops);
+  f("predicted_seconds", predicted_seconds);
+  f("seconds", seconds);
+  f("share", share);
+  f("limit", limit);
+}
+
+void GraphPlan::fields(Fields& f) {
+  f("name", name);
+  f("nodes", nodes);
+  f("arena_bytes", arena_bytes);
+  f("live_bytes", live_bytes);
+  f("bytes", bytes);
+  f("flops", flops);
+  f("predicted_seconds", predicted_seconds);
+  f("seconds", seconds);
+  f("ops", ops);
+}
+
+GraphPlan measure_graph(const std::string& name, graph::Replay& replay, const Calibration& machine,
+                        const Clock& clock, int repeats) {
+  const Graph& graph = replay.graph();
+  GraphPlan plan{.name = name,
+                 .nodes = std::ssize(graph.nodes),
+                 .arena_bytes = replay.plan().arena_bytes,
+                 .live_bytes = replay.plan().live_bytes};
+  const std::vector<double> seconds = least_seconds(replay, clock, repeats);
+  std::map<std::string, std::size_t> rows;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    const std::string op_name = graph::name_of(node), shapes = shapes_of(graph, node);
+    const auto [row, is_new] = rows.try_emplace(op_name + " " + shapes, plan.ops.size());
+    const OpTotals cost = cost_of(graph, node);
+    if (is_new)
+      plan.ops.push_back({.op = op_name,
+                          .shapes = shapes,
+                          .limit = limited_by_flops(op_name, cost) ? "FLOP/s" : "bytes/s"});
+    PlannedOp& op = plan.ops[row->second];
+    ++op.count;
+    op.bytes += cost.bytes;
+    op.flops += cost.flops;
+    op.predicted_seconds += predict_seconds(op_name, cost, machine);
+    op.seconds += seconds[i];
+  }
+  for (PlannedOp& op : plan.ops) {
+    op.share = share_of(op, machine);
+    plan.bytes += op.bytes;
+    plan.flops += op.flops;
+    plan.predicted_seconds += op.predicted_seconds;
+    plan.seconds += op.seconds;
+  }
+  return plan;
+}
+
+std::string table_of(const GraphPlan& plan) {
+  std::string text = fmt::format(
+      "{}: {} ops, arena {} ({} at once), {} moved, {} FLOPs, predicted {:.2f} ms, measured {:.2f} "
+      "ms\n",
+      plan.name, plan.nodes, human_bytes(static_cast<double>(plan.arena_bytes)),
+      human_bytes(static_cast<double>(plan.live_bytes)), human_bytes(plan.bytes),
+      human_count(plan.flops), 1e3 * plan.predicted_seconds, 1e3 * plan.seconds);
+  text += fmt::format("  {:<26}{:>6}{:>10}{:>9}{:>11}{:>10}{:>8}  {}\n", "op", "times", "bytes",
+                      "FLOPs", "predicted", "measured", "share", "shapes");
+  for (const PlannedOp& op : plan.ops)
+    text += fmt::format("  {:<26}{:>6}{:>10}{:>9}{:>8.3f} ms{:>7.3f} ms{:>5.0f}% {}  {}\n", op.op,
+                        op.count, human_bytes(op.bytes), human_count(op.flops),
+                        1e3 * op.predicted_seconds, 1e3 * op.seconds, 100 * op.share,
+                        op.limit == "FLOP/s" ? "F" : "B", op.shapes);
+  return text;
+}
+
+}  // namespace lathe::plan
