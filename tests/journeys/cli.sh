@@ -23,6 +23,10 @@ expect 2 "wrong.toml:2:1: unknown key 'train.contxt'; did you mean 'train.contex
   "$lathe" train wrong.toml
 expect 2 'wrong.toml:3:10: train.tokens: expected an integer, found string "many"' \
   "$lathe" train wrong.toml
+printf '[model]\nvocab = 50\nlayers = 2\nwidth = 32\nheads = 2\n[train]\ncontext = 16\nbatch_tokens = 64\n' \
+  > step.toml
+expect 0 'linear +[0-9]+ ' "$lathe" explain --plan step.toml
+expect 0 '"predicted_seconds"' "$lathe" explain --plan step.toml --set train.recompute=true --json
 printf 'seed = 1\n' > right.toml
 expect 2 "--set optimizer.lrr=1: unknown key" "$lathe" train right.toml --set optimizer.lrr=1
 expect 2 'expected key=value' "$lathe" train right.toml --set seed

@@ -46,6 +46,9 @@ void StepPlan::fields(Fields& f) {
 StepPlan explain_step(PretrainConfig config, const FileSystem& files) {
   std::int64_t vocabulary = config.model.vocab;
   if (vocabulary == 0) vocabulary = open_tokenizer(config, files)->vocab_size();
+  if (config.data.train.empty()) config.data.train.emplace_back();  // a step does not read them
+  if (config.train.tokens == 0) config.train.tokens = config.train.batch_tokens;
+  config.schedule.warmup_tokens = 0;
   resolve(config, vocabulary, files);
   check_memory(config);
   const DType compute = compute_type(config.train.compute);
