@@ -83,7 +83,6 @@ enum Trait : std::uint32_t {
   kCheap = 1u << 6,  // output 0 is sooner computed again in the backward pass than kept; all inputs
                      // are saved
   kOverwrites = 1u << 7,  // in place, without reading what it writes
-  kAdds = 1u << 8,        // out = in[0] + in[1], broadcast
 };
 
 enum class Layout : std::uint8_t {
@@ -134,9 +133,6 @@ struct OpDef {
   /// element.
   double (*flops)(Inputs in, Inputs out, const Attrs& attrs) = nullptr;
   std::vector<Sample> (*samples)() = nullptr;
-  /// The op that adds a tensor to this one's f32 output as it stores: inputs (filled up to three),
-  /// then the tensor. Null: there is none.
-  const OpDef* with_residual = nullptr;
 
   bool is(Trait trait) const { return (traits & trait) != 0; }
 };
