@@ -125,10 +125,8 @@ class Forward {
                         .fresh = true};
     blocks_.scores(scores, tile, vectors);
     Range keys[kTileRows];
-    for (int i = 0; i < tile; ++i) {
-      keys[i] = inside(r + i);
-      probabilities(i, vectors, keys[i]);
-    }
+    for (int i = 0; i < tile; ++i) keys[i] = inside(r + i);
+    probabilities(tile, vectors, keys);
     const Chains values{.a = scratch_.scores,
                         .lda = kBlock,
                         .b = nullptr,
@@ -141,49 +139,62 @@ class Forward {
     return true;
   }
 
-  void probabilities(int i, int vectors, Range keys) {
-    tile_max_[i] = tile_sum_[i] = 0.0f;
-    if (keys.begin >= keys.end) return;
-    const bool whole = keys.begin == 0 && keys.end == kBlock;
-    if (whole) return probabilities<4>(i, [](F32x16 s, int) { return s; });
-    const auto hidden = [&](F32x16 s, int v) {
-      return hide(s, keys, 16 * v, splat(-__builtin_inff()));
-    };
+  void probabilities(int tile, int vectors, const Range* keys) {
     switch (vectors) {
       case 1:
-        return probabilities<1>(i, hidden);
+        return probabilities<1>(tile, keys);
       case 2:
-        return probabilities<2>(i, hidden);
+        return probabilities<2>(tile, keys);
       case 3:
-        return probabilities<3>(i, hidden);
+        return probabilities<3>(tile, keys);
       default:
-        return probabilities<4>(i, hidden);
+        return probabilities<4>(tile, keys);
     }
   }
 
-  template <int V, typename Mask>
-  LATHE_INLINE void probabilities(int i, Mask mask) {
+  /// Scores become probabilities, in three passes over the rows: the ends of a row are chains of
+  /// dependent operations, which only those of other rows can fill.
+  template <int V>
+  LATHE_INLINE void probabilities(int tile, const Range* keys) {
+    alignas(64) float sums[kTileRows][16];
+    for (int i = 0; i < tile; ++i) tile_max_[i] = largest_score<V>(i, keys[i]);
+    for (int i = 0; i < tile; ++i) {
+      float* row = scratch_.scores + i * kBlock;
+      const F32x16 top = splat(tile_max_[i]);
+      F32x16 s[V], sum = zero();
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) s[v] = load(row + 16 * v) - top;
+      exp_each(s);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        sum = sum + s[v];
+        Words::put(row, v, s[v]);
+      }
+      store(sums[i], sum);
+    }
+    for (int i = 0; i < tile; ++i) {
+      const bool seen = keys[i].begin < keys[i].end;
+      tile_sum_[i] = seen ? add_lanes(load(sums[i])) : 0.0f;
+      if (!seen) tile_max_[i] = 0.0f;
+    }
+  }
+
+  /// Scales, caps and hides the scores of a row and returns their largest.
+  template <int V>
+  LATHE_INLINE float largest_score(int i, Range keys) {
     float* row = scratch_.scores + i * kBlock;
     const F32x16 scale = splat(args_.scale), cap = splat(args_.soft_cap);
-    F32x16 s[V], top = splat(-__builtin_inff());
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) s[v] = load(row + 16 * v) * scale;
-    if (args_.soft_cap != 0.0f)
-      for (int v = 0; v < V; ++v) s[v] = cap * tanh(s[v] / cap);
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) top = max(top, s[v] = mask(s[v], v));
-    const float m = max_lane(top);
-    F32x16 sum = zero();
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) s[v] = s[v] - splat(m);
-    exp_each(s);
+    const bool whole = keys.begin == 0 && keys.end == kBlock;
+    F32x16 top = splat(-__builtin_inff());
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      sum = sum + s[v];
-      Words::put(row, v, s[v]);
+      F32x16 s = load(row + 16 * v) * scale;
+      if (args_.soft_cap != 0.0f) s = cap * tanh(s / cap);
+      if (!whole) s = hide(s, keys, 16 * v, splat(-__builtin_inff()));
+      store(row + 16 * v, s);
+      top = max(top, s);
     }
-    tile_max_[i] = m;
-    tile_sum_[i] = add_lanes(sum);
+    return max_lane(top);
   }
 
   void merge_row(Index r, const ForwardPlan& plan, const float* records) {

@@ -65,66 +65,69 @@ class PagedBlocks {
   static constexpr bool kInPlace = kType == KvType::f32 || Words::kUnits == 2;
 
   static const float* words(const std::byte* p) { return reinterpret_cast<const float*>(p); }
-  const float* key_scales() const { return words(head_ + layout_.key_scales); }
-  const float* value_scales() const { return words(head_ + layout_.value_scales); }
-
-  /// Panels from v on.
-  auto keys_at(Index v) const {
-    const std::byte* data = head_ + v * layout_.key_panel;
-    if constexpr (kType == KvType::f32) return F32Panels{data, layout_.key_panel};
-    if constexpr (kType == KvType::bf16) return Bf16Panels{data, layout_.key_panel};
+  /// Register i of the keys' panels.
+  auto key_part(Index i) const {
+    const Index panel = i / kParts, lane = i % kParts * kLanes;
+    const std::byte* data = head_ + panel * layout_.key_panel;
+    if constexpr (kType == KvType::f32) return F32Part{words(data) + lane};
+    if constexpr (kType == KvType::bf16) return Bf16Part{words(data) + lane};
     if constexpr (kType == KvType::q8_0) {
-      const Index scales = (layout_.size + kActivationBlock - 1) / kActivationBlock * 16;
-      return Q8KeyPanels{data, layout_.key_panel, key_scales() + v * scales, scales};
+      const Index blocks = (layout_.size + kActivationBlock - 1) / kActivationBlock;
+      return Q8KeyPart{data + lane,
+                       words(head_ + layout_.key_scales) + panel * blocks * 16 + lane};
     }
   }
-  auto values_at(Index v) const {
-    const std::byte* data = head_ + layout_.values + v * layout_.value_panel;
-    if constexpr (kType == KvType::f32) return F32Panels{data, layout_.value_panel};
-    if constexpr (kType == KvType::bf16) return Bf16Panels{data, layout_.value_panel};
+  auto value_part(Index i) const {
+    const Index panel = i / kParts, lane = i % kParts * kLanes;
+    const std::byte* data = head_ + layout_.values + panel * layout_.value_panel;
+    if constexpr (kType == KvType::f32) return F32Part{words(data) + lane};
+    if constexpr (kType == KvType::bf16) return Bf16Part{words(data) + lane};
     if constexpr (kType == KvType::q8_0)
-      return Q8ValuePanels{data, layout_.value_panel,
-                           value_scales() + v * 16 / kActivationBlock * kKvPage};
+      return Q8ValuePart{data + lane, words(head_ + layout_.value_scales) +
+                                          panel * 16 / kActivationBlock * kKvPage};
   }
 
   void direct_scores(const Chains& x, int tile, int vectors) const {
     const PageChains chains{x.a, x.lda, {0, layout_.size}, x.c, x.ldc, nullptr};
     page_chain(
-        chains, tile, vectors, [&](int v) { return keys_at(v); },
-        [&](const std::byte* place) { return ahead_.from(place); });
+        chains, tile, vectors, [&](int i) { return key_part(i); },
+        [&](int i) { return ahead_.from(head_ + i * layout_.key_panel / kParts); });
   }
 
   void direct_values(const Chains& x, int tile, int panels, const Range* keys) const {
     bool same = true;
     for (int r = 1; r < tile; ++r)
       same = same && keys[r].begin == keys[0].begin && keys[r].end == keys[0].end;
+    const std::byte* begin = head_ + layout_.values;
     for (int r = 0; r < tile; r += same ? tile : 1) {
       const PageChains chains{x.a + r * x.lda, x.lda, keys[r], x.c + r * x.ldc, x.ldc, nullptr};
       page_chain(
-          chains, same ? tile : 1, panels, [&](int v) { return values_at(v); },
-          [&](const std::byte* place) { return ahead_.from(place); });
+          chains, same ? tile : 1, panels, [&](int i) { return value_part(i); },
+          [&](int i) { return ahead_.from(begin + i * layout_.value_panel / kParts); });
     }
   }
 
   /// The block as f32 panels.
   void widen(Index count) {
-    const int key_panels = static_cast<int>((count + 15) / 16);
-    for (int v = 0; v < key_panels; ++v) {
-      float* to = scratch_.keys + v * layout_.size * 16;
-      widen_panel(keys_at(v), layout_.size, to);
-    }
-    for (int v = 0; v < layout_.panels; ++v)
-      widen_panel(values_at(v), count, scratch_.values + v * kKvPage * 16);
+    const Index keys = (count + 15) / 16 * kParts, values = layout_.panels * kParts;
+    for (Index i = 0; i < keys; ++i)
+      widen_part(key_part(i), layout_.size, scratch_.keys + register_at(i, layout_.size));
+    for (Index i = 0; i < values; ++i)
+      widen_part(value_part(i), count, scratch_.values + register_at(i, kKvPage));
+  }
+  /// Where register i begins in f32 panels of so many steps.
+  static Index register_at(Index i, Index steps) {
+    return i / kParts * steps * 16 + i % kParts * kLanes;
   }
 
-  template <typename Panels>
-  static void widen_panel(const Panels& panels, Index steps, float* to) {
+  template <typename Part>
+  static void widen_part(const Part& part, Index steps, float* to) {
     Index t = 0;
     for (; t + 2 <= steps; t += 2) {
-      store(to + t * 16, panels.template vector<0>(t, 0));
-      store(to + t * 16 + 16, panels.template vector<1>(t + 1, 0));
+      store_lanes(to + t * 16, part.template lanes<0>(t));
+      store_lanes(to + t * 16 + 16, part.template lanes<1>(t + 1));
     }
-    if (t < steps) store(to + t * 16, panels.template vector<0>(t, 0));
+    if (t < steps) store_lanes(to + t * 16, part.template lanes<0>(t));
   }
 
   /// Keys [key, key + count), which lie in two pages, as one page.
