@@ -214,8 +214,7 @@ void page_rows(PageChains x, int panels, const PartOf& part, const Ahead& ahead)
 }
 
 template <typename PartOf, typename Ahead>
-void page_chain(const PageChains& x, int rows, int panels, const PartOf& part,
-                const Ahead& ahead) {
+void page_chain(const PageChains& x, int rows, int panels, const PartOf& part, const Ahead& ahead) {
   switch (rows) {
     case 1:
       return page_rows<1>(x, panels, part, ahead);

@@ -73,8 +73,7 @@ class PagedBlocks {
     if constexpr (kType == KvType::bf16) return Bf16Part{words(data) + lane};
     if constexpr (kType == KvType::q8_0) {
       const Index blocks = (layout_.size + kActivationBlock - 1) / kActivationBlock;
-      return Q8KeyPart{data + lane,
-                       words(head_ + layout_.key_scales) + panel * blocks * 16 + lane};
+      return Q8KeyPart{data + lane, words(head_ + layout_.key_scales) + panel * blocks * 16 + lane};
     }
   }
   auto value_part(Index i) const {
