@@ -35,7 +35,7 @@ LATHE_INLINE Index kv_value_index(KvType type, Index j, Index d) {
 }
 /// Index of a scale among those of the keys (values).
 LATHE_INLINE Index kv_key_scale(const KvLayout& y, Index j, Index block) {
-  const Index blocks = (y.size + kActivationBlock - 1) / kActivationBlock;
+  const Index blocks = (y.size + kKvScaled - 1) / kKvScaled;
   return (j / 16 * blocks + block) * 16 + j % 16;
 }
 LATHE_INLINE Index kv_value_scale(Index j, Index block) { return block * kKvPage + j; }
@@ -55,12 +55,12 @@ LATHE_INLINE float kv_read(KvType type, const std::byte* elements, const std::by
 
 LATHE_INLINE float kv_key(KvType type, const KvLayout& y, const std::byte* head, Index j, Index d) {
   return kv_read(type, head, head + y.key_scales, kv_key_index(type, y, j, d),
-                 kv_key_scale(y, j, d / kActivationBlock));
+                 kv_key_scale(y, j, d / kKvScaled));
 }
 LATHE_INLINE float kv_value(KvType type, const KvLayout& y, const std::byte* head, Index j,
                             Index d) {
   return kv_read(type, head + y.values, head + y.value_scales, kv_value_index(type, j, d),
-                 kv_value_scale(j, d / kActivationBlock));
+                 kv_value_scale(j, d / kKvScaled));
 }
 
 /// The arguments that paged and dense attention share, as the dense one takes them; k has

@@ -16,15 +16,17 @@
 //          values [ceil(D / 32)][64]
 //
 // What a page stands for: f32 the values; bf16 the values rounded to nearest, ties to even; q8_0
-// q * scale, rounded to f32, where scale and q are those of quant_activation.h over the 32 elements
-// of one key or value. Attention reads these f32 values and nothing else differs: each type of
+// q * scale, rounded to f32, where scale and q are those of KvScale over the 32 elements of one key
+// or value. Attention reads these f32 values and nothing else differs: each type of
 // cache has one result for prefill, decode, any chunks and any batch.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
-#include "lathe/engine/kernels/quant_activation.h"
+#include "lathe/engine/kernels/math.h"
 
 namespace lathe::kernels {
 
@@ -38,6 +40,24 @@ constexpr std::string_view name(KvType type) {
 /// Keys in a page.
 constexpr std::int64_t kKvPage = 64;
 
+/// Elements of a key or value that share a scale.
+constexpr std::int64_t kKvScaled = 32;
+
+/// Scale of such elements and the factor that maps them to [-127, 127]; q = round(x * factor), ties
+/// to even.
+struct KvScale {
+  float scale, factor;
+};
+
+/// From the bits of the largest |x| of them. A NaN or infinity makes the scale NaN and every q 0;
+/// below 2^-100 all are zero.
+LATHE_INLINE KvScale kv_scale(std::uint32_t magnitude_bits) {
+  if (magnitude_bits >= 0x7F800000u) return {std::numeric_limits<float>::quiet_NaN(), 0.0f};
+  const float largest = std::bit_cast<float>(magnitude_bits);
+  if (largest < 0x1p-100f) return {0.0f, 0.0f};
+  return {largest / 127.0f, 127.0f / largest};
+}
+
 /// Where the parts of one kv head lie in its stretch of a page, in bytes from its beginning.
 struct KvLayout {
   std::int64_t size;                              // D
@@ -50,8 +70,7 @@ struct KvLayout {
 LATHE_INLINE constexpr KvLayout kv_layout(KvType type, std::int64_t size) {
   const std::int64_t vector = type == KvType::q8_0 ? 16 : 64;  // bytes a step
   const std::int64_t per_word = type == KvType::bf16 ? 2 : 1;
-  const std::int64_t blocks =
-      type == KvType::q8_0 ? (size + kActivationBlock - 1) / kActivationBlock : 0;
+  const std::int64_t blocks = type == KvType::q8_0 ? (size + kKvScaled - 1) / kKvScaled : 0;
   KvLayout y{.size = size, .panels = (size + 15) / 16};
   y.key_panel = (size + per_word - 1) / per_word * vector;
   y.value_panel = kKvPage / per_word * vector;

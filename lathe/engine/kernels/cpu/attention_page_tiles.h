@@ -96,7 +96,7 @@ struct Q8KeyPart {
 
   template <int kOdd>
   LATHE_INLINE Lanes lanes(Index t) const {
-    static_assert(kActivationBlock == 32);
+    static_assert(kKvScaled == 32);
     return times(widen_bytes(data + t * 16), load_lanes(scales + (t >> 5) * 16));
   }
 };

@@ -72,7 +72,7 @@ class PagedBlocks {
     if constexpr (kType == KvType::f32) return F32Part{words(data) + lane};
     if constexpr (kType == KvType::bf16) return Bf16Part{words(data) + lane};
     if constexpr (kType == KvType::q8_0) {
-      const Index blocks = (layout_.size + kActivationBlock - 1) / kActivationBlock;
+      const Index blocks = (layout_.size + kKvScaled - 1) / kKvScaled;
       return Q8KeyPart{data + lane, words(head_ + layout_.key_scales) + panel * blocks * 16 + lane};
     }
   }
@@ -82,8 +82,8 @@ class PagedBlocks {
     if constexpr (kType == KvType::f32) return F32Part{words(data) + lane};
     if constexpr (kType == KvType::bf16) return Bf16Part{words(data) + lane};
     if constexpr (kType == KvType::q8_0)
-      return Q8ValuePart{data + lane, words(head_ + layout_.value_scales) +
-                                          panel * 16 / kActivationBlock * kKvPage};
+      return Q8ValuePart{data + lane,
+                         words(head_ + layout_.value_scales) + panel * 16 / kKvScaled * kKvPage};
   }
 
   void direct_scores(const Chains& x, int tile, int vectors) const {
@@ -146,7 +146,7 @@ class PagedBlocks {
       for (Index d = 0; d < layout_.size; ++d)
         copy(to + layout_.values, kv_value_index(kType, j, d), head + layout_.values,
              kv_value_index(kType, from, d), kBytes);
-      for (Index x = 0; kType == KvType::q8_0 && x * kActivationBlock < layout_.size; ++x) {
+      for (Index x = 0; kType == KvType::q8_0 && x * kKvScaled < layout_.size; ++x) {
         copy(to + layout_.key_scales, kv_key_scale(layout_, j, x), head + layout_.key_scales,
              kv_key_scale(layout_, from, x), 4);
         copy(to + layout_.value_scales, kv_value_scale(j, x), head + layout_.value_scales,

@@ -30,7 +30,7 @@ struct Row {
 
 /// The scale of elements [d, d + 32), and those elements as bytes.
 float quantise(const Row& row, Index d, std::int8_t* q) {
-  const Index end = smaller(row.size, d + kActivationBlock);
+  const Index end = smaller(row.size, d + kKvScaled);
   F32x16 largest = zero();
   bool finite = true;
   for (Index e = d; e < end; e += 16) {
@@ -39,8 +39,8 @@ float quantise(const Row& row, Index d, std::int8_t* q) {
     finite = finite && less_mask(x, splat(__builtin_inff())) == 0xFFFF;
   }
   const float top = finite ? max_lane(largest) : __builtin_inff();
-  const ActivationScale s = activation_scale(__builtin_bit_cast(std::uint32_t, top));
-  alignas(64) float rounded[kActivationBlock];
+  const KvScale s = kv_scale(__builtin_bit_cast(std::uint32_t, top));
+  alignas(64) float rounded[kKvScaled];
   for (Index e = d; e < end; e += 16)
     store(rounded + e - d, round_even(load(row.x + e) * splat(s.factor)));
   for (Index e = d; e < end; ++e)
@@ -59,10 +59,10 @@ void put_key(KvType type, const KvLayout& y, const Row& row, Index j, std::byte*
   } else {
     auto* to = reinterpret_cast<std::int8_t*>(head) + kv_key_index(type, y, j, 0);
     auto* scales = reinterpret_cast<float*>(head + y.key_scales);
-    std::int8_t q[kActivationBlock];
-    for (Index d = 0; d < row.size; d += kActivationBlock) {
-      scales[kv_key_scale(y, j, d / kActivationBlock)] = quantise(row, d, q);
-      for (Index e = d; e < smaller(row.size, d + kActivationBlock); ++e) to[e * 16] = q[e - d];
+    std::int8_t q[kKvScaled];
+    for (Index d = 0; d < row.size; d += kKvScaled) {
+      scales[kv_key_scale(y, j, d / kKvScaled)] = quantise(row, d, q);
+      for (Index e = d; e < smaller(row.size, d + kKvScaled); ++e) to[e * 16] = q[e - d];
     }
   }
 }
@@ -77,10 +77,10 @@ void put_value(KvType type, const KvLayout& y, const Row& row, Index j, std::byt
   } else {
     auto* to = reinterpret_cast<std::int8_t*>(head + y.values);
     auto* scales = reinterpret_cast<float*>(head + y.value_scales);
-    std::int8_t q[kActivationBlock];
-    for (Index d = 0; d < row.size; d += kActivationBlock) {
-      scales[kv_value_scale(j, d / kActivationBlock)] = quantise(row, d, q);
-      for (Index e = d; e < smaller(row.size, d + kActivationBlock); ++e)
+    std::int8_t q[kKvScaled];
+    for (Index d = 0; d < row.size; d += kKvScaled) {
+      scales[kv_value_scale(j, d / kKvScaled)] = quantise(row, d, q);
+      for (Index e = d; e < smaller(row.size, d + kKvScaled); ++e)
         to[kv_value_index(type, j, e)] = q[e - d];
     }
   }

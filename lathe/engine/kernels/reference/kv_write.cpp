@@ -21,13 +21,13 @@ void put(KvType type, const View& x, Index from, std::byte* elements, std::byte*
   if (type == KvType::bf16)
     for (Index d = 0; d < size; ++d) reinterpret_cast<bf16_t*>(elements)[at(d)] = to_bf16(value(d));
   if (type != KvType::q8_0) return;
-  for (Index d = 0; d < size; d += kActivationBlock) {
-    const Index end = smaller(size, d + kActivationBlock);
+  for (Index d = 0; d < size; d += kKvScaled) {
+    const Index end = smaller(size, d + kKvScaled);
     std::uint32_t largest = 0;
     for (Index e = d; e < end; ++e)
       largest = std::max(largest, std::bit_cast<std::uint32_t>(value(e)) & 0x7FFFFFFFu);
-    const ActivationScale s = activation_scale(largest);
-    reinterpret_cast<float*>(scales)[scale_at(d / kActivationBlock)] = s.scale;
+    const KvScale s = kv_scale(largest);
+    reinterpret_cast<float*>(scales)[scale_at(d / kKvScaled)] = s.scale;
     for (Index e = d; e < end; ++e)
       reinterpret_cast<std::int8_t*>(elements)[at(e)] =
           s.factor == 0.0f ? std::int8_t{0}
