@@ -1,14 +1,19 @@
 // Attention, forward and backward, in GFLOP/s of the pairs that are seen (two products forward,
 // five backward). Arguments: T, H, K, D, batch; the type and the instruction set are in the name.
+// Decoding at depth from pages by type of cache, in GB/s of pages read and share of the bandwidth
+// that reading beyond the caches has on these threads.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "lathe/base/parallel.h"
 #include "lathe/base/random.h"
-#include "lathe/engine/kernels/attention.h"
+#include "lathe/engine/kernels/kv_pages.h"
+#include "lathe/engine/kernels/peak.h"
 
 namespace lathe::kernels {
 namespace {
@@ -134,6 +139,102 @@ void decode(benchmark::State& state, DType dtype, Isa level) {
       benchmark::Counter(bytes * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+/// One query a row against T keys in pages, through layers that do not fit the caches together, as
+/// in a step of decoding.
+class PagedBench {
+ public:
+  PagedBench(const benchmark::State& state, KvType type)
+      : rows_(state.range(4)),
+        blocks_(state.range(0) / kKvPage),
+        page_(kv_page_bytes(type, state.range(2), state.range(3))) {
+    constexpr std::int64_t kBeyondCaches = std::int64_t{256} << 20;
+    layers_ = std::max<std::int64_t>(2, kBeyondCaches / bytes_of_a_call());
+    const std::int64_t floats = layers_ * bytes_of_a_call() / 4;
+    // Bytes 0x3C: about 0.01 in f32 and bf16, 60 with such scales in q8_0.
+    pages_.assign(static_cast<std::size_t>(floats), std::bit_cast<float>(0x3C3C3C3Cu));
+    for (std::int64_t i = 0; i < rows_ * blocks_; ++i) table_.push_back(static_cast<int>(i));
+    first_.assign(static_cast<std::size_t>(rows_), static_cast<int>(state.range(0) - 1));
+    q_.assign(static_cast<std::size_t>(rows_ * state.range(1) * state.range(3)), 0.25f);
+    out_ = q_;
+    args_.q = dense(q_.data(), {rows_, 1, state.range(1), state.range(3)}, DType::f32);
+    args_.out = dense(out_.data(), {rows_, 1, state.range(1), state.range(3)}, DType::f32);
+    args_.pages.pages = dense(pages_.data(), {rows_ * blocks_, page_}, DType::u8);
+    args_.pages.table = dense(table_.data(), {rows_, blocks_}, DType::i32);
+    args_.pages.first = dense(first_.data(), {rows_}, DType::i32);
+    args_.pages.type = type;
+    args_.scale = 0.125f;
+    workspace_.resize(static_cast<std::size_t>(attention_paged_workspace(args_)));
+    args_.workspace = workspace_.data();
+    args_.workspace_bytes = static_cast<std::int64_t>(workspace_.size());
+  }
+
+  std::int64_t bytes_of_a_call() const { return rows_ * blocks_ * page_; }
+
+  void next_layer() {
+    args_.pages.pages.data = reinterpret_cast<char*>(pages_.data()) + layer_ * bytes_of_a_call();
+    layer_ = (layer_ + 1) % layers_;
+    attention_paged(args_);
+  }
+
+ private:
+  static View dense(void* data, std::initializer_list<std::int64_t> dims, DType dtype) {
+    View v{.data = data};
+    v.rank = static_cast<int>(dims.size()), v.dtype = dtype;
+    std::copy(dims.begin(), dims.end(), v.dims);
+    std::int64_t stride = 1;
+    for (int i = v.rank - 1; i >= 0; stride *= v.dims[i--]) v.strides[i] = stride;
+    return v;
+  }
+
+  std::int64_t rows_, blocks_, page_, layers_ = 0, layer_ = 0;
+  std::vector<float> pages_, q_, out_;
+  std::vector<int> table_, first_;
+  std::vector<char> workspace_;
+  AttentionPagedArgs args_;
+};
+
+void decode_pages(benchmark::State& state, KvType type, Isa level, double bandwidth) {
+  set_isa(level);
+  PagedBench bench(state, type);
+  for (auto _ : state) bench.next_layer();
+  const auto bytes = static_cast<double>(bench.bytes_of_a_call());
+  using Counter = benchmark::Counter;
+  state.counters["GB/s"] = Counter(bytes * 1e-9, Counter::kIsIterationInvariantRate);
+  state.counters["share"] = Counter(bytes / bandwidth, Counter::kIsIterationInvariantRate);
+}
+
+/// Bytes a second, read by all threads from more memory than the caches hold.
+double bandwidth() {
+  std::vector<float> memory(std::size_t{64} << 20, 1.0f);
+  double best = 0;
+  std::vector<float> sink(256);
+  for (int i = 0; i < 6; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    peak_read({memory.data(), static_cast<std::int64_t>(memory.size()), sink.data()});
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    best = std::max(best, static_cast<double>(memory.size() * 4) / seconds.count());
+  }
+  return best;
+}
+
+void add_decoding() {
+  const double most = bandwidth();
+  for (const Isa level : {Isa::avx2, Isa::avx512})
+    for (const KvType type : {KvType::f32, KvType::bf16, KvType::q8_0}) {
+      if (level > best_isa()) continue;
+      const std::string title = std::string("attention/decode_pages/") + std::string(name(level)) +
+                                "/" + std::string(name(type));
+      benchmark::RegisterBenchmark(title.c_str(), decode_pages, type, level, most)
+          ->Args({512, 9, 3, 64, 1})
+          ->Args({4096, 9, 3, 64, 1})
+          ->Args({4096, 9, 3, 64, 8})
+          ->Args({4096, 32, 8, 128, 1})
+          ->UseRealTime()
+          ->Unit(benchmark::kMicrosecond)
+          ->MinTime(0.3);
+    }
+}
+
 void add_all() {
   using Function = void (*)(benchmark::State&, DType, Isa);
   const std::pair<const char*, Function> kinds[] = {
@@ -157,6 +258,7 @@ void add_all() {
 
 int main(int argc, char** argv) {
   lathe::kernels::add_all();
+  lathe::kernels::add_decoding();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

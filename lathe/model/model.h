@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "lathe/base/fields.h"
 #include "lathe/engine/autograd/parameter.h"
+#include "lathe/engine/kernels/kv_layout.h"
 #include "lathe/engine/tensor/tensor.h"
 
 namespace lathe::model {
@@ -93,12 +95,16 @@ struct TokenBatch {
 class ModelState {
  public:
   virtual ~ModelState() = default;
+  virtual std::int64_t rows() const = 0;
   virtual std::int64_t length() const = 0;    // tokens so far
   virtual std::int64_t capacity() const = 0;  // tokens that fit
-  /// Forgets all tokens after the first n.
-  virtual void truncate(std::int64_t n) = 0;
-  /// From token `from` on, row i becomes what row rows[i] was; before it all rows are alike.
-  virtual void select_rows(std::span<const std::int32_t> rows, std::int64_t from) = 0;
+  virtual std::int64_t bytes() const = 0;     // of memory in use
+  /// Forgets all tokens after the first n, or all tokens where layers with a window have given back
+  /// what those that come next would see. Returns how many are left.
+  virtual std::int64_t truncate(std::int64_t n) = 0;
+  /// Row i becomes what row rows[i] was. There may be more or fewer rows than before, at most those
+  /// that the state was made for; what rows have in common is stored once.
+  virtual void select_rows(std::span<const std::int32_t> rows) = 0;
 };
 
 class LanguageModel {
@@ -123,6 +129,13 @@ class LanguageModel {
   Tensor logits(const Tensor& hidden);
 
   virtual std::unique_ptr<ModelState> make_state(std::int64_t rows, std::int64_t capacity) = 0;
+
+  /// What states made from now on hold keys and values in; none: the compute type, as in training.
+  void set_cache_type(std::optional<kernels::KvType> type) { cache_type_ = type; }
+  kernels::KvType cache_type() const {
+    return cache_type_.value_or(compute_ == DType::bf16 ? kernels::KvType::bf16
+                                                        : kernels::KvType::f32);
+  }
 
   /// Every parameter once, in graph order.
   const std::vector<autograd::Parameter*>& parameters() const { return parameters_; }
@@ -149,6 +162,7 @@ class LanguageModel {
 
   ModelConfig config_;
   bool recompute_ = false;
+  std::optional<kernels::KvType> cache_type_;
   DType compute_ = DType::f32;
   Device device_ = Device::cpu;
   std::vector<autograd::Parameter*> parameters_;

@@ -63,6 +63,15 @@ check 'beams' bash -c "'$lathe' generate run -p 'The ' -n 8 --beams 4 --samples 
 check 'beams come by score' json beams.jsonl "
 scores = [r['score'] for r in rows]
 assert len(rows) == 4 and scores == sorted(scores, reverse=True), scores"
+for cache in auto f32 bf16 q8_0; do
+  check "a cache of $cache" bash -c "'$lathe' perplexity run valid.txt --context 128 --chunks 6 --json \
+    --compute f32 --cache-type $cache >> caches.jsonl"
+done
+check 'what it rounds hardly matters' json caches.jsonl "
+p = [r['perplexity'] for r in rows]
+assert p[0] == p[1] and p[2] != p[1] and p[3] != p[1], p
+assert all(abs(x / p[1] - 1) < 0.01 for x in p), p"
+refused 2 'cache-type' "$lathe" generate run -p x --cache-type q4_0
 stop=$(json greedy.jsonl "t=rows[0]['text']; print(t[3:6])")
 check 'stop' "$lathe" generate run -p 'The ' -n 12 --json --temp 0 --ignore-end --stop "$stop"
 checks=$((checks + 1))

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "lathe/engine/kernels/kv_layout.h"
 #include "lathe/engine/kernels/quant.h"
 #include "lathe/engine/ops/op.h"
 
@@ -180,7 +181,25 @@ struct AttentionOptions {
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& document_start,
                  const AttentionOptions& options);
 
-/// Its gradient; `in` are attention's inputs, out and lse its outputs. -> dq, dk, dv.
+/// Where the rows of a batch lie in a cache of pages; kernels/kv_pages.h.
+/// Shapes: table i32 [B,N], first i32 [B].
+struct PagedRows {
+  Tensor table, first;
+};
+/// Shapes: pages u8 [P,bytes of a page] (kernels::kv_page_bytes).
+struct PagedCache {
+  Tensor pages;
+  PagedRows rows;
+  kernels::KvType type = kernels::KvType::f32;
+};
+/// The same as attention() over keys and values that lie in pages, those of the T new tokens
+/// included. `options.query_offset` is not read: rows.first tells it. Everything that changes from
+/// step to step is a tensor. Shapes: q [B,T,H,D], document_start i32 [B,T] -> [B,T,H,D]. Dtypes: q
+/// f32 or bf16. Gradient: none. Throws InvalidArgument where a page is needed that is not there.
+Tensor attention_paged(const Tensor& q, const PagedCache& cache, const Tensor& document_start,
+                       const AttentionOptions& options);
+
+/// The gradient of attention(); `in` are its inputs, out and lse its outputs. -> dq, dk, dv.
 Outputs attention_backward(Inputs in, const Tensor& out, const Tensor& lse, const Tensor& dout,
                            const Attrs& attrs);
 
@@ -204,6 +223,10 @@ void add_acc_(const Tensor& acc, const Tensor& x);
 void sum_to_acc_(const Tensor& acc, const Tensor& x);
 /// acc[M,N] += a[M,K] b[K,N]: the chain over k goes on from the stored value.
 void matmul_acc_(const Tensor& acc, const Tensor& a, const Tensor& b);
+/// Puts the keys and values of T new tokens into pages. Shapes: pages u8 [P,bytes of a page], k and
+/// v [B,T,K,D]. Dtypes: k, v f32 or bf16. Throws InvalidArgument where a page is not there.
+void kv_write_(const Tensor& pages, const Tensor& k, const Tensor& v, const PagedRows& rows,
+               kernels::KvType type);
 /// Gradient of rms_norm: returns dx; weight_acc[C] (when defined) goes on, tokens ascending.
 Tensor rms_norm_grad_(const Tensor& weight_acc, const Tensor& x, const Tensor& weight,
                       const Tensor& inverse_rms, const Tensor& dy, double offset = 0);

@@ -139,6 +139,19 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   return storage;
 }
 
+std::shared_ptr<Storage> Storage::reserve(std::size_t bytes) {
+  const std::size_t length = round_up(std::max(bytes, std::size_t{1}), kHugePage) + kHugePage;
+  void* memory = ::mmap(nullptr, length, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    fail(ErrorCode::kOutOfMemory, "memory: no address space for {} bytes", bytes);
+  const std::shared_ptr<void> mapped(memory, [length](void* p) { ::munmap(p, length); });
+  auto* aligned =
+      reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(memory), kHugePage));
+  if (bytes >= kHugePage) ::madvise(aligned, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  return borrow({aligned, bytes}, mapped);
+}
+
 std::shared_ptr<Storage> Storage::borrow(std::span<std::byte> bytes,
                                          std::shared_ptr<const void> keep_alive, Pages pages) {
   std::shared_ptr<Storage> storage(new Storage);

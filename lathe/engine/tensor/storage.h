@@ -25,6 +25,10 @@ class Storage {
   /// 64-byte aligned, contents undefined. Throws OutOfMemory naming the size.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
+  /// Address space, whose memory the system gives when it is first written, zeroed, and takes back
+  /// with the storage; neither pooled nor counted in memory_stats(). Throws OutOfMemory.
+  static std::shared_ptr<Storage> reserve(std::size_t bytes);
+
   enum class Pages { own, of_file };
   /// Borrowed memory (a mapped file): `keep_alive` is released with the storage. of_file: the
   /// memory is a read-only mapping of a file, see leave().

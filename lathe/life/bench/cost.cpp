@@ -49,8 +49,11 @@ Cost::Cost(model::LanguageModel& model) : config_(model.config()) {
     int8 = p->quantised() && !p->quantised()->exact;
   }
   numbers_ = int8 ? "int8" : model.compute() == DType::bf16 ? "bf16" : "f32";
-  kv_bytes_ = 2.0 * static_cast<double>(config_.layers * config_.kv_heads * config_.head_size) *
-              static_cast<double>(size_of(model.compute()));
+  kv_bytes_ = static_cast<double>(config_.layers * kernels::kv_page_bytes(model.cache_type(),
+                                                                          config_.kv_heads,
+                                                                          config_.head_size)) /
+              static_cast<double>(kernels::kKvPage);
+  cache_ = kernels::name(model.cache_type());
 }
 
 Work Cost::layers(std::int64_t batch, std::int64_t width, std::int64_t depth) const {

@@ -24,6 +24,8 @@ class Cost {
   double weight_bytes() const { return layer_bytes_ + head_bytes_; }
   /// Of the KV cache of one row a token.
   double kv_bytes() const { return kv_bytes_; }
+  /// Type of the KV cache: "f32", ...
+  const std::string& cache() const { return cache_; }
   /// Type of most of the weights' bytes: "Q8_0", "bf16", ...
   const std::string& weights() const { return weights_; }
   /// What products are made of: "int8", "bf16" or "f32".
@@ -34,7 +36,7 @@ class Cost {
   double layer_elements_ = 0, layer_bytes_ = 0;  // of matrices; of all but embedding and head
   double head_elements_ = 0, head_bytes_ = 0;
   double kv_bytes_ = 0;
-  std::string weights_, numbers_;
+  std::string weights_, numbers_, cache_;
 };
 
 /// Adds up what two pieces of work do.

@@ -166,7 +166,8 @@ Row measure(model::LanguageModel& model, const Cost& cost, const Shape& s, const
   const std::vector<double> seconds =
       s.batch == 1 ? all_runs(OneRow(model, capacity), model, s, how)
                    : all_runs(ManyRows(model, s.batch, capacity), model, s, how);
-  Row row{.work = name(s), .weights = cost.weights(), .batch = s.batch, .depth = s.depth};
+  Row row{.work = name(s), .weights = cost.weights(), .cache = cost.cache()};
+  row.batch = s.batch, row.depth = s.depth;
   row.numbers = cost.numbers();
   set_speed(row, work_of(cost, s), seconds, *how.peaks);
   return row;

@@ -15,6 +15,7 @@ void Row::fields(Fields& f) {
   f("work", work);
   f("model", model);
   f("weights", weights);
+  f("cache", cache);
   f("batch", batch);
   f("depth", depth);
   f("threads", threads);

@@ -32,6 +32,7 @@ struct Row {
   std::string work;     // "pp512", "tg128 @ d4096 x8", "load", "peak int8", ...
   std::string model;    // the path as it was opened; empty for the machine itself
   std::string weights;  // their type, of most bytes: "Q8_0", "bf16", ...
+  std::string cache;    // type of the KV cache; empty: none is used
   std::int64_t batch = 1, depth = 0;
   std::int64_t threads = 0;  // 0: all, until it is reported
   std::string isa;

@@ -1,6 +1,7 @@
 #include "lathe/life/generate/beam_search.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -33,6 +34,7 @@ class Search {
         options_(o),
         prompt_(static_cast<std::int64_t>(prompt.size())),
         state_(model.make_state(o.width, prompt_ + std::max<std::int64_t>(o.tokens - 1, 0))) {
+    state_->select_rows(std::array{0});
     read_prompt(prompt);
   }
 
@@ -61,19 +63,15 @@ class Search {
     return sum / std::pow(static_cast<double>(count), options_.length_penalty);
   }
 
-  /// All rows of the cache hold the prompt; one beam begins.
+  /// One beam begins; those that follow it share what the cache holds of the prompt.
   void read_prompt(std::span<const std::int32_t> prompt) {
     constexpr std::int64_t kChunk = 256;
     for (std::int64_t begin = 0; begin < prompt_; begin += kChunk) {
       const auto part = prompt.subspan(static_cast<std::size_t>(begin),
                                        static_cast<std::size_t>(std::min(kChunk, prompt_ - begin)));
-      const std::vector<std::int32_t> row(part.begin(), part.end());
-      const std::vector<std::vector<std::int32_t>> rows(static_cast<std::size_t>(options_.width),
-                                                        row);
-      const Tensor h =
-          model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get());
-      last_ = ops::reshape(ops::slice(ops::slice(h, 1, h.dim(1) - 1, h.dim(1)), 0, 0, 1),
-                           {1, h.dim(-1)});
+      const Tensor h = model_.hidden(
+          model::TokenBatch::plain({{part.begin(), part.end()}}, state_->length()), state_.get());
+      last_ = ops::reshape(ops::slice(h, 1, h.dim(1) - 1, h.dim(1)), {1, h.dim(-1)});
     }
     running_.resize(1);
   }
@@ -133,8 +131,7 @@ class Search {
     }
     running_ = std::move(next);
     if (running_.empty()) return;
-    rows.resize(static_cast<std::size_t>(options_.width), 0);
-    state_->select_rows(rows, prompt_);
+    state_->select_rows(rows);
   }
 
   /// Whether a beam can still become better than the worst finished text, judged as if no token
@@ -149,9 +146,8 @@ class Search {
   void advance_all() {
     std::vector<std::vector<std::int32_t>> rows;
     for (const Running& r : running_) rows.push_back({r.ids.back()});
-    while (static_cast<std::int64_t>(rows.size()) < options_.width) rows.push_back(rows.front());
     const Tensor h = model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get());
-    last_ = ops::reshape(h, {options_.width, h.dim(-1)});
+    last_ = ops::reshape(h, {static_cast<std::int64_t>(rows.size()), h.dim(-1)});
   }
 
   /// Where the search was cut short, beams stand as they are.

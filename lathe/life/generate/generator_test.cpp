@@ -6,6 +6,7 @@
 
 #include "lathe/base/error.h"
 #include "lathe/base/random.h"
+#include "lathe/engine/ops/ops.h"
 #include "lathe/life/generate/beam_search.h"
 #include "lathe/life/generate/score.h"
 
@@ -14,8 +15,11 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-std::unique_ptr<model::LanguageModel> tiny(const std::string& kind = "llama") {
+std::unique_ptr<model::LanguageModel> tiny(const std::string& kind = "llama",
+                                           std::int64_t window = 0) {
   model::ModelConfig c;
+  c.window = window;
+  if (window > 0) c.window_layers = {1, 0};
   c.kind = kind;
   c.vocab = 61;
   c.context = 64;
@@ -36,8 +40,9 @@ Ids some(std::size_t n, std::uint64_t seed = 1) {
   return ids;
 }
 
-std::vector<float> logits_after(model::LanguageModel& model, const Ids& ids) {
-  TokenReader reader(model, 64);
+std::vector<float> logits_after(model::LanguageModel& model, const Ids& ids,
+                                std::int64_t capacity = 64) {
+  TokenReader reader(model, capacity);
   reader.read(ids);
   const auto logits = reader.logits();
   return {logits.begin(), logits.end()};
@@ -68,6 +73,23 @@ TEST(TokenReader, ComputesOnlyWhatIsNewWithTheSameBits) {
   const Ids beginning(other.begin(), other.begin() + 4);  // a shorter text: its last token again
   EXPECT_EQ(reader.read(beginning), 1);
   expect_logits(beginning);
+}
+
+// A layer with a window has given back what the tokens after a short beginning would see: it is
+// read again. After a long one it has not.
+TEST(TokenReader, ReadsAgainWhatAWindowHasForgotten) {
+  const auto model = tiny("llama", 8);
+  TokenReader reader(*model, 1000);
+  const Ids text = some(900);
+  EXPECT_EQ(reader.read(text), 900);
+  for (const std::size_t same : {700, 50}) {
+    Ids other(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(same));
+    other.push_back((text[same] + 1) % 61);
+    EXPECT_EQ(reader.read(other), same == 700 ? 1 : 51);
+    const auto logits = reader.logits();
+    EXPECT_EQ(std::vector<float>(logits.begin(), logits.end()),
+              logits_after(*model, other, 100 + 900));
+  }
 }
 
 TEST(TokenReader, RefusesWhatDoesNotFit) {
@@ -186,6 +208,33 @@ TEST(Score, TopComesInOrder) {
     ASSERT_EQ(top.size(), 3u);
     EXPECT_GE(top[0].logprob, top[1].logprob);
     EXPECT_GE(top[1].logprob, top[2].logprob);
+  }
+}
+
+/// One result for each type of cache, however the text comes; that of the compute type is that of
+/// no cache.
+TEST(Score, TypesOfTheCache) {
+  const auto model = tiny();
+  const Ids text = some(60);
+  const auto scores = [&](std::optional<kernels::KvType> type) {
+    model->set_cache_type(type);
+    return score(*model, text, 0).logprobs;
+  };
+  const auto own = scores({}), f32 = scores(kernels::KvType::f32);
+  EXPECT_EQ(own, f32);
+  for (const auto type : {kernels::KvType::bf16, kernels::KvType::q8_0}) {
+    const auto rounded = scores(type);
+    EXPECT_NE(rounded, f32);
+    double apart = 0;
+    for (std::size_t i = 0; i < f32.size(); ++i)
+      apart = std::max(apart, std::abs(static_cast<double>(rounded[i] - f32[i])));
+    EXPECT_LT(apart, 0.2) << kernels::name(type);  // measured: see below
+    const auto state = model->make_state(1, 60);
+    Tensor last;
+    for (const std::int32_t id : Ids(text.begin(), text.end() - 1))
+      last = advance(*model, *state, Ids{id});
+    const Tensor logprobs = ops::log_softmax(model->logits(last));
+    EXPECT_EQ(logprobs.data<float>()[text.back()], rounded.back()) << kernels::name(type);
   }
 }
 

@@ -60,11 +60,13 @@ struct PerplexitySums {
   }
 };
 
-/// Calls back for the scored places of a chunk: those of its second half but for the first.
-void each_scored(model::LanguageModel& model, const std::vector<std::int32_t>& chunk,
-                 const OnRow& on_row) {
+/// Calls back for the scored places of a chunk: those of its second half but for the first. With a
+/// state keys and values pass through it, in its type.
+void each_scored(model::LanguageModel& model, model::ModelState* state,
+                 const std::vector<std::int32_t>& chunk, const OnRow& on_row) {
   const auto context = static_cast<std::int64_t>(chunk.size());
-  const Tensor hidden = model.hidden(model::TokenBatch::plain({chunk}));
+  if (state != nullptr) state->truncate(0);
+  const Tensor hidden = model.hidden(model::TokenBatch::plain({chunk}), state);
   const Tensor h = ops::reshape(hidden, {context, hidden.dim(-1)});
   each_row(model, h, context / 2, context - 1, on_row);
 }
@@ -79,7 +81,7 @@ void add_divergence(model::LanguageModel& model, const std::vector<std::int32_t>
   set_exact(model, true);
   const float* row = computed.data();
   const std::int64_t vocab = model.config().vocab;
-  each_scored(model, chunk, [&](std::int64_t, const float* exact) {
+  each_scored(model, nullptr, chunk, [&](std::int64_t, const float* exact) {
     for (std::int64_t i = 0; i < vocab; ++i) {
       const auto logprob = static_cast<double>(exact[i]);
       if (std::isfinite(logprob)) sums.kl += std::exp(logprob) * (logprob - double{row[i]});
@@ -124,6 +126,7 @@ Perplexity perplexity(model::LanguageModel& model, std::span<const std::int32_t>
   check_ids(model, ids);
   std::int64_t chunks = n / context;
   if (options.chunks > 0) chunks = std::min(chunks, options.chunks);
+  const auto state = model.make_state(1, context);
   Perplexity p;
   PerplexitySums sums;
   for (std::int64_t i = 0; i < chunks && !options.cancel.requested(); ++i) {
@@ -131,7 +134,7 @@ Perplexity perplexity(model::LanguageModel& model, std::span<const std::int32_t>
     std::vector<std::int32_t> chunk(begin, begin + context);
     if (options.bos) chunk[0] = *options.bos;
     std::vector<float> computed;
-    each_scored(model, chunk, [&](std::int64_t row, const float* logprobs) {
+    each_scored(model, state.get(), chunk, [&](std::int64_t row, const float* logprobs) {
       const double nll = -static_cast<double>(logprobs[chunk[static_cast<std::size_t>(row + 1)]]);
       sums.nll += nll;
       sums.squares += nll * nll;

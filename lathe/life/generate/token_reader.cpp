@@ -48,7 +48,7 @@ std::int64_t TokenReader::read(std::span<const std::int32_t> ids, const StopToke
   auto same = static_cast<std::size_t>(differ - ids_.begin());
   if (same == ids.size() && (same < ids_.size() || !whole_))
     --same;  // the last hidden state is not kept: once more
-  state_->truncate(static_cast<std::int64_t>(same));
+  same = static_cast<std::size_t>(state_->truncate(static_cast<std::int64_t>(same)));
   ids_.resize(same);
   whole_ = same == ids.size();
   for (std::size_t begin = same; begin < ids.size(); begin += kChunk) {

@@ -38,6 +38,13 @@ void set_borders(OpenedModel& opened, const ModelFiles& found) {
                         opened.stop_ids.end());
 }
 
+std::optional<kernels::KvType> cache_type(const std::string& text) {
+  if (text == "auto") return {};
+  for (const auto type : {kernels::KvType::f32, kernels::KvType::bf16, kernels::KvType::q8_0})
+    if (text == kernels::name(type)) return type;
+  fail(ErrorCode::kInvalidArgument, "cache type: expected auto, f32, bf16 or q8_0, got '{}'", text);
+}
+
 }  // namespace
 
 OpenedModel open_model(const std::string& path, const OpenOptions& options,
@@ -50,6 +57,7 @@ OpenedModel open_model(const std::string& path, const OpenOptions& options,
   const DType type = compute_type(options.compute == "auto" ? stored : options.compute);
   opened.model = model::open_for_inference(found.config, *found.weights, type);
   for (autograd::Parameter* p : opened.model->parameters()) p->set_exact(options.exact);
+  opened.model->set_cache_type(cache_type(options.cache));
   opened.tokenizer = open_tokenizer(found, files);
   if (opened.tokenizer != nullptr) set_borders(opened, found);
   opened.chat_template = chat_template_of(found, files);

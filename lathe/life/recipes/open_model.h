@@ -22,6 +22,9 @@ struct OpenOptions {
   /// Multiply quantised weights by the f32 values that they stand for. Otherwise activations are
   /// quantised to int8, which is faster. No effect on other weights.
   bool exact = false;
+  /// What keys and values of tokens are kept in: "f32", "bf16" or "q8_0"; "auto": the compute type,
+  /// as in training.
+  std::string cache = "auto";
 };
 
 /// Opens a run folder, a checkpoint, a Hugging Face folder or a GGUF file for inference. Compute

@@ -65,14 +65,9 @@ Tensor SelfAttention::operator()(const Tensor& x, const AttentionStep& step) con
     h.q = ops::rope(h.q, step.rope, step.batch.positions);
     h.k = ops::rope(h.k, step.rope, step.batch.positions);
   }
-  ops::AttentionOptions options = options_;
-  if (step.cache != nullptr) {
-    options.query_offset = step.cache->length();
-    const auto seen = step.cache->extend(step.layer, h.k, h.v);
-    h.k = seen.k;
-    h.v = seen.v;
-  }
-  const Tensor mixed = ops::attention(h.q, h.k, h.v, step.batch.document_start, options);
+  const Tensor mixed = step.cache != nullptr
+                           ? step.cache->attend(step.layer, h.q, h.k, h.v, step.batch, options_)
+                           : ops::attention(h.q, h.k, h.v, step.batch.document_start, options_);
   return o(ops::reshape(mixed, {x.dim(0), x.dim(1), heads_ * head_size_}));
 }
 

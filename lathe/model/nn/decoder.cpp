@@ -103,9 +103,7 @@ class Decoder : public LanguageModel {
   }
 
   std::unique_ptr<ModelState> make_state(std::int64_t rows, std::int64_t capacity) override {
-    return std::make_unique<KvCache>(config_.layers,
-                                     Shape{rows, capacity, config_.kv_heads, config_.head_size},
-                                     compute_, device_);
+    return std::make_unique<KvCache>(config_, cache_type(), rows, capacity);
   }
 
  protected:
@@ -149,6 +147,7 @@ class Decoder : public LanguageModel {
   }
 
   Tensor run(const TokenBatch& batch, KvCache* cache, std::int64_t length) {
+    if (cache != nullptr) cache->open(batch.ids.dim(0), batch.ids.dim(1));
     Tensor x = embed(batch);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const auto layer = static_cast<std::int64_t>(i);

@@ -1,26 +1,33 @@
-// Keys and values of the tokens so far, one pair of tensors a layer.
+// Keys and values of the tokens so far, in pages.
 #pragma once
 
+#include "lathe/engine/ops/ops.h"
 #include "lathe/model/model.h"
+#include "lathe/model/nn/page_group.h"
 
 namespace lathe::nn {
 
-/// Shapes: k and v of a layer [B, capacity, K, D] in the compute type.
 class KvCache : public model::ModelState {
  public:
-  KvCache(std::int64_t layers, const Shape& layer_shape, DType dtype, Device device);
+  /// Layers with equal windows share a table of pages.
+  KvCache(const model::ModelConfig& config, kernels::KvType type, std::int64_t rows,
+          std::int64_t capacity);
 
+  std::int64_t rows() const override { return first_.dim(0); }
   std::int64_t length() const override { return length_; }
   std::int64_t capacity() const override { return capacity_; }
-  void truncate(std::int64_t n) override;
-  void select_rows(std::span<const std::int32_t> rows, std::int64_t from) override;
+  std::int64_t truncate(std::int64_t n) override;
+  void select_rows(std::span<const std::int32_t> rows) override;
+  /// Of the pages in use.
+  std::int64_t bytes() const override;
 
-  struct Seen {
-    Tensor k, v;  // [B, length so far, K, D]
-  };
-  /// Stores the new keys and values of a layer behind the old ones and returns all of them.
-  /// Shapes: k, v [B,T,K,D]. Throws InvalidArgument when they do not fit.
-  Seen extend(std::int64_t layer, const Tensor& k, const Tensor& v);
+  /// Before the first layer of a step: room for T more tokens a row.
+  /// Throws InvalidArgument when they do not fit.
+  void open(std::int64_t rows, std::int64_t tokens);
+  /// Stores the new keys and values of a layer and attends over all of them.
+  /// Shapes: q [B,T,H,D], k, v [B,T,K,D] -> [B,T,H,D].
+  Tensor attend(std::int64_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
+                const model::TokenBatch& batch, const ops::AttentionOptions& options);
   /// After the last layer of a step: T more tokens are in.
   void advance(std::int64_t tokens) { length_ += tokens; }
 
@@ -28,15 +35,22 @@ class KvCache : public model::ModelState {
   /// returns all since the first, so that it can run again after rewind(). Shapes: [B, so far + T].
   model::TokenBatch remember(const model::TokenBatch& next);
   /// Forgets keys and values, not the batches.
-  void rewind() { length_ = 0; }
+  void rewind();
   /// Which way of making keys those inside were made by; the model's own number.
   int regime = 0;
 
  private:
-  std::vector<Tensor> k_, v_;
+  struct Place {
+    std::size_t group;
+    std::int64_t layer;  // in it
+  };
+
+  kernels::KvType type_;
+  std::int64_t capacity_ = 0, length_ = 0;
+  std::vector<PageGroup> groups_;
+  std::vector<Place> places_;  // of the model's layers
+  Tensor first_;               // i32 [rows]: the length
   model::TokenBatch past_;
-  std::int64_t length_ = 0;
-  std::int64_t capacity_ = 0;
 };
 
 }  // namespace lathe::nn

@@ -1,6 +1,6 @@
 #include "lathe/engine/kernels/attention.h"
 
-#include "lathe/engine/kernels/cpu/attention_forward.h"
+#include "lathe/engine/kernels/cpu/attention_dense.h"
 
 namespace lathe::kernels::LATHE_ISA {
 

@@ -1,8 +1,10 @@
 // The forward pass of attention over packed blocks.
 //
 // A chunk of queries times the heads of a group are the rows of a small matrix (query ascending,
-// then head). For each block of 64 keys: pack it, then for every six rows: scores, probabilities,
-// partial values, merge. Words: F32Words (attention_tiles.h) or Bf16Words (attention_pairs.h).
+// then head). For each block of 64 keys: bring it, then for every six rows: scores, probabilities,
+// partial values, merge. Blocks brings them: DenseBlocks (attention_dense.h) from k and v,
+// PagedBlocks (attention_paged.h) from pages. Its Words: F32Words (attention_tiles.h) or Bf16Words
+// (attention_pairs.h).
 #pragma once
 
 #include "lathe/base/error.h"
@@ -14,11 +16,18 @@
 
 namespace lathe::kernels::LATHE_ISA::attention_parts {
 
-template <typename Words>
+template <typename Blocks>
 class Forward {
  public:
-  Forward(const AttentionArgs& args, const ForwardPlan& plan, const ForwardScratch& scratch)
-      : args_(args), n_(plan.n), scratch_(scratch), words_(plan.n.padded / Words::kUnits) {}
+  using Words = typename Blocks::Words;
+
+  Forward(const AttentionArgs& args, const ForwardPlan& plan, const ForwardScratch& scratch,
+          const Blocks& blocks)
+      : args_(args),
+        n_(plan.n),
+        scratch_(scratch),
+        blocks_(blocks),
+        words_(plan.n.padded / Words::kUnits) {}
 
   /// Queries [first, end) of a batch row and kv head, start to finish.
   void attend(Index b, Index g, Index first, Index end) {
@@ -36,11 +45,23 @@ class Forward {
       const Run run{b, g, i, next - i, start_of(args_, b, i)};
       open(run);
       const Index from = larger(blocks.begin, begin(0) / kBlock);
-      prefetch_block(args_.k, b, run.start + from * kBlock, g);
-      prefetch_block(args_.v, b, run.start + from * kBlock, g);
+      blocks_.announce(run, from * kBlock);
       for (Index x = from; x < blocks.end; ++x)
-        if (pack(run, x * kBlock))
+        if (bring(run, x * kBlock, x + 1 < blocks.end))
           store_partials(plan, x, records + i * n_.group * row_floats(plan));
+      i = next;
+    }
+  }
+
+  /// Split form: merges the stored partials of all rows and writes their results.
+  void merge_all(Index b, Index g, const ForwardPlan& plan, const float* records) {
+    for (Index i = 0; i < n_.queries;) {
+      const Index next = run_end(args_, b, i, n_.queries);
+      const Run run{b, g, i, next - i, start_of(args_, b, i)};
+      open(run);
+      for (Index r = 0; r < rows_; ++r)
+        merge_row(r, plan, records + (i * n_.group + r) * row_floats(plan));
+      finish(run, 0, rows_);
       i = next;
     }
   }
@@ -49,12 +70,7 @@ class Forward {
   void merge_records(const Run& run, const ForwardPlan& plan, Index row, const float* records) {
     open(run);
     const Index local = row - run.first * n_.group;
-    records += row * row_floats(plan);
-    for (Index x = begin(local) / kBlock; x * kBlock < end(local); ++x) {
-      const float* record = records + x * plan.record;
-      tile_max_[0] = record[0], tile_sum_[0] = record[1];
-      merge(local, 1, record + 16);
-    }
+    merge_row(local, plan, records + row * row_floats(plan));
     finish(run, local, 1);
   }
 
@@ -65,7 +81,7 @@ class Forward {
 
   void attend_run(const Run& run) {
     open(run);
-    for (Index origin = begin(0) / kBlock * kBlock; pack(run, origin); origin += kBlock)
+    for (Index origin = begin(0) / kBlock * kBlock; bring(run, origin, true); origin += kBlock)
       for (Index r = 0; r < rows_; r += kTileRows) {
         const int tile = static_cast<int>(smaller(kTileRows, rows_ - r));
         if (block_tile(r, tile)) merge(r, tile, scratch_.partial);
@@ -82,30 +98,12 @@ class Forward {
       copy_words<Words>(args_.q, row_offset(args_.q, run, n_.group, r), scratch_.q + r * words_);
   }
 
-  /// Packs the block at `origin`; false when no query sees a key of it or behind it.
-  bool pack(const Run& run, Index origin) {
+  /// Brings the block at `origin`; false when no query sees a key of it or behind it. `more`: the
+  /// one behind it will be asked for as well.
+  bool bring(const Run& run, Index origin, bool more) {
     block_ = {origin, smaller(kBlock, end(rows_ - 1) - origin)};
     if (block_.count <= 0) return false;
-    const Index key = run.start + origin, count = block_.count;
-    const Index k = at(args_.k, run.b, key, run.g), v = at(args_.v, run.b, key, run.g);
-    transpose_rows(gather_rows<Words>(args_.k, k, count, scratch_.keys, true), count, words_,
-                   scratch_.keys_t);
-    if constexpr (Words::kUnits == 1) {
-      const bool few = rows_ <= 4 * kTileRows;  // not worth a copy
-      values_ = gather_rows<Words>(args_.v, v, count, scratch_.values, few);
-    } else {
-      join_rows(gather_rows<Words>(args_.v, v, count, scratch_.keys, true), {0, count}, n_.padded,
-                scratch_.values);
-      values_ = {scratch_.values, n_.padded};
-    }
-    keys_ahead_ = values_ahead_ = {};
-    if (rows_ <= kTileRows) {
-      keys_ahead_ = rows_ahead(args_.k, run.b, key + kBlock, run.g);
-      values_ahead_ = rows_ahead(args_.v, run.b, key + kBlock, run.g);
-    } else {
-      prefetch_block(args_.k, run.b, key + kBlock, run.g);
-      prefetch_block(args_.v, run.b, key + kBlock, run.g);
-    }
+    blocks_.bring(run, block_, rows_, more && origin + kBlock < end(rows_ - 1));
     return true;
   }
 
@@ -119,75 +117,92 @@ class Forward {
     const int vectors = static_cast<int>((last + 15) / 16);
     const Chains scores{.a = scratch_.q + r * words_,
                         .lda = words_,
-                        .b = scratch_.keys_t,
-                        .ldb = kBlock,
+                        .b = nullptr,
+                        .ldb = 0,
                         .steps = (n_.size + Words::kUnits - 1) / Words::kUnits,
                         .c = scratch_.scores,
                         .ldc = kBlock,
-                        .fresh = true,
-                        .ahead = keys_ahead_};
-    chain<Words, false>(scores, tile, vectors);
+                        .fresh = true};
+    blocks_.scores(scores, tile, vectors);
     Range keys[kTileRows];
-    for (int i = 0; i < tile; ++i) {
-      keys[i] = inside(r + i);
-      probabilities(i, vectors, keys[i]);
-    }
+    for (int i = 0; i < tile; ++i) keys[i] = inside(r + i);
+    probabilities(tile, vectors, keys);
     const Chains values{.a = scratch_.scores,
                         .lda = kBlock,
-                        .b = values_.data,
-                        .ldb = values_.ld,
+                        .b = nullptr,
+                        .ldb = 0,
                         .steps = 0,
                         .c = scratch_.partial,
                         .ldc = n_.padded,
-                        .fresh = true,
-                        .ahead = values_ahead_};
-    chain_ragged<Words, false>(values, tile, static_cast<int>(n_.padded / 16), keys);
+                        .fresh = true};
+    blocks_.values(values, tile, keys);
     return true;
   }
 
-  void probabilities(int i, int vectors, Range keys) {
-    tile_max_[i] = tile_sum_[i] = 0.0f;
-    if (keys.begin >= keys.end) return;
-    const bool whole = keys.begin == 0 && keys.end == kBlock;
-    if (whole) return probabilities<4>(i, [](F32x16 s, int) { return s; });
-    const auto hidden = [&](F32x16 s, int v) {
-      return hide(s, keys, 16 * v, splat(-__builtin_inff()));
-    };
+  void probabilities(int tile, int vectors, const Range* keys) {
     switch (vectors) {
       case 1:
-        return probabilities<1>(i, hidden);
+        return probabilities<1>(tile, keys);
       case 2:
-        return probabilities<2>(i, hidden);
+        return probabilities<2>(tile, keys);
       case 3:
-        return probabilities<3>(i, hidden);
+        return probabilities<3>(tile, keys);
       default:
-        return probabilities<4>(i, hidden);
+        return probabilities<4>(tile, keys);
     }
   }
 
-  template <int V, typename Mask>
-  LATHE_INLINE void probabilities(int i, Mask mask) {
+  /// Scores become probabilities, in three passes over the rows: the ends of a row are chains of
+  /// dependent operations, which only those of other rows can fill.
+  template <int V>
+  LATHE_INLINE void probabilities(int tile, const Range* keys) {
+    alignas(64) float sums[kTileRows][16];
+    for (int i = 0; i < tile; ++i) tile_max_[i] = largest_score<V>(i, keys[i]);
+    for (int i = 0; i < tile; ++i) {
+      float* row = scratch_.scores + i * kBlock;
+      const F32x16 top = splat(tile_max_[i]);
+      F32x16 s[V], sum = zero();
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) s[v] = load(row + 16 * v) - top;
+      exp_each(s);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        sum = sum + s[v];
+        Words::put(row, v, s[v]);
+      }
+      store(sums[i], sum);
+    }
+    for (int i = 0; i < tile; ++i) {
+      const bool seen = keys[i].begin < keys[i].end;
+      tile_sum_[i] = seen ? add_lanes(load(sums[i])) : 0.0f;
+      if (!seen) tile_max_[i] = 0.0f;
+    }
+  }
+
+  /// Scales, caps and hides the scores of a row and returns their largest.
+  template <int V>
+  LATHE_INLINE float largest_score(int i, Range keys) {
     float* row = scratch_.scores + i * kBlock;
     const F32x16 scale = splat(args_.scale), cap = splat(args_.soft_cap);
-    F32x16 s[V], top = splat(-__builtin_inff());
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) s[v] = load(row + 16 * v) * scale;
-    if (args_.soft_cap != 0.0f)
-      for (int v = 0; v < V; ++v) s[v] = cap * tanh(s[v] / cap);
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) top = max(top, s[v] = mask(s[v], v));
-    const float m = max_lane(top);
-    F32x16 sum = zero();
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) s[v] = s[v] - splat(m);
-    exp_each(s);
+    const bool whole = keys.begin == 0 && keys.end == kBlock;
+    F32x16 top = splat(-__builtin_inff());
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      sum = sum + s[v];
-      Words::put(row, v, s[v]);
+      F32x16 s = load(row + 16 * v) * scale;
+      if (args_.soft_cap != 0.0f) s = cap * tanh(s / cap);
+      if (!whole) s = hide(s, keys, 16 * v, splat(-__builtin_inff()));
+      store(row + 16 * v, s);
+      top = max(top, s);
     }
-    tile_max_[i] = m;
-    tile_sum_[i] = add_lanes(sum);
+    return max_lane(top);
+  }
+
+  void merge_row(Index r, const ForwardPlan& plan, const float* records) {
+    for (Index x = begin(r) / kBlock; x * kBlock < end(r); ++x) {
+      const float* record = records + x * plan.record;
+      tile_max_[0] = record[0], tile_sum_[0] = record[1];
+      merge(r, 1, record + 16);
+    }
   }
 
   /// Adds a block's partials (rows of `values`) to the state of rows [r, r + tile).
@@ -249,61 +264,27 @@ class Forward {
   const AttentionArgs& args_;
   const Shape n_;
   const ForwardScratch scratch_;
+  Blocks blocks_;
   const Index words_;  // in a row of q or k
-  Rows values_{};
-  RowsAhead keys_ahead_, values_ahead_;
   Index rows_ = 0;
   Block block_{};
   alignas(64) float tile_max_[16] = {};
   alignas(64) float tile_sum_[16] = {};
 };
 
-/// Key blocks of every (batch row, kv head) in parallel, then rows in parallel.
-template <typename Words>
-void attend_split(const AttentionArgs& args, const ForwardPlan& plan, std::byte* scratch,
-                  float* records) {
-  const Shape& n = plan.n;
-  const Index rows = n.queries * n.group, floats = rows * plan.blocks * plan.record;
-  // A piece begins with a block that nothing has fetched: not too many of them.
-  const Index grain = larger(4, n.batch * n.kv_heads * plan.blocks / (8 * thread_count()));
-  const Index pieces = (plan.blocks + grain - 1) / grain;
-  const auto forward = [&] {
-    Arena arena(scratch + thread_index() * plan.scratch_bytes);
-    return Forward<Words>(args, plan, ForwardScratch(arena, plan.rows, n.padded));
-  };
-  parallel_for(n.batch * n.kv_heads * pieces, 1, [&](Index first, Index last) {
-    for (Index x = first; x < last; ++x) {
-      const Index head = x / pieces, from = x % pieces * grain;
-      forward().partials(head / n.kv_heads, head % n.kv_heads,
-                         {from, smaller(from + grain, plan.blocks)}, plan, records + head * floats);
-    }
-  });
-  parallel_for(n.batch * n.kv_heads * rows, 4, [&](Index first, Index last) {
-    for (Index x = first; x < last; ++x) {
-      const Index head = x / rows, b = head / n.kv_heads, i = x % rows / n.group;
-      const Run run{b, head % n.kv_heads, i, 1, start_of(args, b, i)};
-      forward().merge_records(run, plan, x % rows, records + head * floats);
-    }
-  });
-}
-
-template <typename Words>
-void attend_all(const AttentionArgs& args) {
-  const ForwardPlan plan = plan_forward(args);
-  const Shape& n = plan.n;
-  LATHE_DCHECK(args.workspace_bytes >= plan.bytes);
-  Arena arena(args.workspace);
-  std::byte* scratch = arena.take<std::byte>(thread_count() * plan.scratch_bytes);
-  if (plan.split) return attend_split<Words>(args, plan, scratch, arena.take<float>(0));
-  const Index heads = n.batch * n.kv_heads;
+/// Every chunk of queries of every (batch row, kv head) start to finish. `make`: Forward on a
+/// scratch.
+template <typename Make>
+void attend_chunks(const ForwardPlan& plan, std::byte* scratch, const Make& make) {
+  const Index heads = plan.n.batch * plan.n.kv_heads;
   parallel_for(heads * plan.chunks, 1, [&](Index first, Index last) {
     Arena mine(scratch + thread_index() * plan.scratch_bytes);
-    Forward<Words> forward(args, plan, ForwardScratch(mine, plan.rows, n.padded));
+    auto forward = make(mine);
     for (Index x = first; x < last; ++x) {
       // Late queries see the most keys: longest work first.
       const Index chunk = plan.chunks - 1 - x / heads, head = x % heads;
-      forward.attend(head / n.kv_heads, head % n.kv_heads, chunk * plan.chunk,
-                     smaller((chunk + 1) * plan.chunk, n.queries));
+      forward.attend(head / plan.n.kv_heads, head % plan.n.kv_heads, chunk * plan.chunk,
+                     smaller((chunk + 1) * plan.chunk, plan.n.queries));
     }
   });
 }

@@ -38,11 +38,13 @@ struct RowsAhead {
 
 /// c[r][x] = chain over words t ascending of mul_add(left(r, t), b[t][x], .), from 0 (fresh) or
 /// going on from the stored c. left(r, t) is a[r * lda + t], or a[t * lda + r] when transposed.
+/// Columns [16 v, 16 v + 16) of b begin at b + v * panel.
 struct Chains {
   const float* a;
   Index lda;
   const float* b;
   Index ldb;
+  Index panel = 16;
   Index steps;
   float* c;
   Index ldc;
@@ -59,11 +61,11 @@ LATHE_INLINE void chain_tile(const Chains& x, Index row, Index column) {
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) sum[r][v] = x.fresh ? zero() : load(c + r * x.ldc + 16 * v);
   const float* a = x.a + (kTransposed ? row : row * x.lda);
-  const float* b = x.b + column;
+  const float* b = x.b + column / 16 * x.panel;
   for (Index t = 0; t < x.steps; ++t) {
     F32x16 right[V];
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) right[v] = load(b + 16 * v);
+    for (int v = 0; v < V; ++v) right[v] = load(b + v * x.panel);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const F32x16 left = splat(kTransposed ? a[r] : a[r * x.lda]);
@@ -130,10 +132,13 @@ void chain_half(Chains x, Index rows, int vectors, Range units) {
   const Index t = units.begin / 2;
   const std::uint32_t mask = units.begin % 2 == 0 ? 0xFFFFu : 0xFFFF0000u;
   const float* b = x.b + t * x.ldb;
-  for (Index d = 0; d < 16 * vectors; ++d)
-    masked[d] = __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, b[d]) & mask);
+  for (Index d = 0; d < 16 * vectors; ++d) {
+    const float word = b[d / 16 * x.panel + d % 16];
+    masked[d] = __builtin_bit_cast(float, __builtin_bit_cast(std::uint32_t, word) & mask);
+  }
   x.a += t * (kTransposed ? x.lda : 1);
   x.b = masked;
+  x.panel = 16;
   x.steps = 1;
   chain<Words, kTransposed>(x, rows, vectors);
 }

@@ -1,7 +1,5 @@
 #include "lathe/engine/kernels/reference/attention.h"
 
-#include <limits>
-
 #include "lathe/base/parallel.h"
 
 namespace lathe::kernels::reference {
@@ -10,65 +8,28 @@ namespace {
 using namespace attention_parts;
 using namespace attention_detail;
 
-/// What a block of keys, or the blocks so far, say of one query.
-template <typename T>
-struct Partial {
-  T max, sum;
-  T values[kMaxHeadSize];
-};
-
 struct Row {
   Index b, i, h;  // batch row, query, head
 };
 
+/// The keys and values that a row may see.
 template <typename T>
-void block_partial(const AttentionArgs& args, const Row& row, Range keys, Index origin,
-                   Partial<T>& out) {
-  const Shape n = shape_of(args);
-  const Index g = row.h / n.group, q = at(args.q, row.b, row.i, row.h);
-  T p[kAttentionBlock];
-  out.max = -std::numeric_limits<T>::infinity();
-  for (Index j = keys.begin; j < keys.end; ++j) {
-    p[j - keys.begin] = score<T>(args, q, at(args.k, row.b, j, g));
-    out.max = max(out.max, p[j - keys.begin]);
-  }
-  T lanes[16] = {};
-  for (Index j = keys.begin; j < keys.end; ++j) {
-    p[j - keys.begin] = exp(p[j - keys.begin] - out.max);
-    lanes[(j - origin) % 16] += p[j - keys.begin];
-  }
-  out.sum = add_tree(lanes);
-  for (Index d = 0; d < n.size; ++d) {
-    T x = 0;
-    for (Index j = keys.begin; j < keys.end; ++j)
-      x = fma(p[j - keys.begin], read<T>(args.v, at(args.v, row.b, j, g) + d), x);
-    out.values[d] = x;
-  }
-}
+struct DenseKeys {
+  const AttentionArgs& args;
+  Index b, g, q;  // batch row, kv head, where the query lies
+
+  T score(Index j) const { return attention_parts::score<T>(args, q, at(args.k, b, j, g)); }
+  T value(Index j, Index d) const { return read<T>(args.v, at(args.v, b, j, g) + d); }
+};
 
 template <typename T>
-void merge(Partial<T>& state, const Partial<T>& block, Index size) {
-  const T top = max(state.max, block.max);
-  const T a = exp(state.max - top), c = exp(block.max - top);
-  state.sum = fma(c, block.sum, a * state.sum);
-  for (Index d = 0; d < size; ++d) state.values[d] = fma(c, block.values[d], a * state.values[d]);
-  state.max = top;
-}
-
-template <typename T>
-void attend(const AttentionArgs& args, const Row& row) {
+void attend_row(const AttentionArgs& args, const Row& row) {
   const Shape n = shape_of(args);
   const Index start = start_of(args, row.b, row.i);
-  const Range keys = visible(args, start, offset_of(args, row.b) + row.i);
-  Partial<T> state, block;
-  bool seen = false;
-  for (Index origin = start; origin < keys.end; origin += kAttentionBlock) {
-    const Range part{larger(origin, keys.begin), smaller(origin + kAttentionBlock, keys.end)};
-    if (part.begin >= part.end) continue;
-    block_partial(args, row, part, origin, seen ? block : state);
-    if (seen) merge(state, block, n.size);
-    seen = true;
-  }
+  const DenseKeys<T> keys{args, row.b, row.h / n.group, at(args.q, row.b, row.i, row.h)};
+  Partial<T> state;
+  const bool seen =
+      attend(keys, visible(args, start, offset_of(args, row.b) + row.i), start, n.size, state);
   const Index o = at(args.out, row.b, row.i, row.h);
   for (Index d = 0; d < n.size; ++d)
     write<T>(args.out, o + d, seen ? state.values[d] / state.sum : T(0));
@@ -85,9 +46,9 @@ void attention(const AttentionArgs& args) noexcept {
     for (Index r = begin; r < end; ++r) {
       const Row row{r / n.queries / n.heads, r % n.queries, r / n.queries % n.heads};
       if (args.q.dtype == DType::f64) {
-        attend<double>(args, row);
+        attend_row<double>(args, row);
       } else {
-        attend<float>(args, row);
+        attend_row<float>(args, row);
       }
     }
   });
