@@ -76,12 +76,13 @@ void linear_quantised(const LinearQuantisedArgs& args) noexcept {
 }
 
 void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
-  const bool plain = std::any_of(all.begin(), all.end(), reference_only);
-  if (plain || isa() < Isa::avx512_vnni) {
+  if (std::any_of(all.begin(), all.end(), reference_only)) {
     for (const LinearQuantisedArgs& args : all) linear_quantised(args);
-  } else {
-    avx512_vnni::linears_quantised(all);
+    return;
   }
+  if (isa() == Isa::avx2) return avx2::linears_quantised(all);
+  if (isa() == Isa::avx512) return avx512::linears_quantised(all);
+  avx512_vnni::linears_quantised(all);
 }
 
 std::int64_t linear_quantised_back_workspace(const LinearQuantisedArgs& args) noexcept {

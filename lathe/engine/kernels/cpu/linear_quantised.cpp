@@ -7,11 +7,8 @@ std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcep
   return workspace_of_product(args);
 }
 
-void linear_quantised(const LinearQuantisedArgs& args) noexcept {
-  if (args.x.count() == 0 || args.blocks.count() == 0 ||
-      args.workspace_bytes < workspace_of_product(args))
-    return reference::linear_quantised(args);
-  with_product(args, [](const auto& product) { product.run(); });
-}
+void linear_quantised(const LinearQuantisedArgs& args) noexcept { run_product(args); }
+
+void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept { run_products(all); }
 
 }  // namespace lathe::kernels::LATHE_ISA

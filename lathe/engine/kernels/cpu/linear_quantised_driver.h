@@ -49,42 +49,42 @@ QuantTileFn quant_tile_for(int rows, int panels) {
   return run_quant_tile<Kind, R, 1>;
 }
 
-/// Largest q + offset of a type; 255 where bytes are signed.
-constexpr int most_stored(QuantType type) {
+/// How groups of a type are summed. In 16 bits where the sum of (q - c) x over half a group fits,
+/// c being the offset, or 16 where there is a minimum and q goes up to 31: then
+/// 16 * 127 * 16 = 32,512 at most; also 32 * 127 * 8 for groups of 16. It may overflow on the way.
+constexpr Summing summing_of(QuantType type) {
+  if (kVnni) return Summing::bytes;
   switch (type) {
-    case QuantType::q2_k:
-      return 3;
-    case QuantType::q3_k:
-      return 7;
-    case QuantType::q6_k:
-      return 63;
-    case QuantType::q5_0:
-    case QuantType::q5_1:
-    case QuantType::q5_k:
-    case QuantType::mxfp4:
-      return 31;
     case QuantType::q8_0:
     case QuantType::iq4_nl:
-      return 255;
+      return Summing::signs;
+    case QuantType::q5_1:
+    case QuantType::q5_k:
+      return Summing::narrow_plus;
     default:
-      return 15;
+      return Summing::narrow;
   }
 }
 
-/// With VNNI the range of q does not matter: fewer kinds, less code.
 template <QuantType kType>
-using KindOf = QuantKind<scale_group(kType), has_minimum(kType), kVnni ? 255 : most_stored(kType)>;
+using KindOf = QuantKind<scale_group(kType), has_minimum(kType), summing_of(kType)>;
+
+/// What the bytes that are multiplied exceed those by that the sums are of.
+constexpr int summed_offset(QuantType type) {
+  return summing_of(type) == Summing::narrow_plus ? 16 : stored_offset(type);
+}
 
 template <QuantType kType>
 class QuantProduct {
  public:
+  using Kind = KindOf<kType>;
+
   explicit QuantProduct(const LinearQuantisedArgs& args) : args_(args) {
-    tokens_.tokens = rows_of(args.x);
+    tokens_.tokens = groups_.tokens = rows_of(args.x);
     tokens_.k = columns_of(args.x);
-    tokens_.group = scale_group(kType);
-    tokens_.offset = stored_offset(kType);
-    tokens_.minimum = has_minimum(kType);
     tokens_.data = static_cast<char*>(args.workspace);
+    groups_.groups = tokens_.k / Kind::group;
+    groups_.data = tokens_.data + tokens_.bytes();
     rows_ = rows_of(args.blocks);
     row_bytes_ = args.blocks.dims[1];
     panels_ = ceil_div(rows_, 16);
@@ -95,51 +95,35 @@ class QuantProduct {
   std::int64_t workspace_bytes() const {
     return front_bytes() + thread_count() * thread_bytes() + product_bytes();
   }
-
-  /// Whether rows are read where they lie, for the only token.
-  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
-  std::int64_t panels() const { return panels_; }
+  std::int64_t multiplications() const { return tokens_.tokens * tokens_.k * rows_; }
   std::int64_t weight_bytes() const { return rows_ * row_bytes_; }
 
-  /// Panels of a task where is_direct() and all tasks read `bytes`. They lie one after the other;
-  /// only the first is not fetched while another is multiplied, so there are two tasks for each
-  /// thread and not many.
-  std::int64_t panels_of_piece(std::int64_t bytes) const {
-    if (bytes < kLeastTaskBytes) return panels_;
-    const std::int64_t piece =
-        std::clamp(bytes / (2 * thread_count()), kLeastTaskBytes / 2, kTaskBytes);
-    return std::max<std::int64_t>(1, piece / std::max<std::int64_t>(1, 16 * row_bytes_));
+  /// The tokens that another product of the same activations has quantised.
+  const TokenBuffer& tokens() const { return tokens_; }
+  void take_tokens(const TokenBuffer& tokens) { tokens_ = tokens; }
+  void derive(std::int64_t m) const {
+    if (!args_.exact) derive_groups<Kind>(tokens_, summed_offset(kType), m, groups_);
   }
 
-  /// Outputs of panels [first, end) where is_direct(), after quantise_tokens().
-  void run_panels_directly(std::int64_t first, std::int64_t end) const {
-    const Buffers b = buffers();
-    fetch(args_.blocks.template as<const char>() + first * 16 * row_bytes_,
-          std::min<std::int64_t>(16, rows_ - first * 16) * row_bytes_);
-    for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
+  /// Tasks of the product, if those of its region read `bytes` of weights.
+  std::int64_t tasks(std::int64_t bytes) const {
+    if (is_direct()) return ceil_div(panels_, panels_of_piece(bytes));
+    return ceil_div(slabs(), slabs_a_task()) * token_parts();
   }
 
-  void quantise_tokens() const {
-    parallel_for(tokens_.tokens, row_grain(tokens_.k), [&](std::int64_t m, std::int64_t end) {
-      for (; m < end; ++m) quantise_token(args_.x, m, tokens_);
-    });
-  }
-
-  void run() const {
-    if (!args_.exact) quantise_tokens();
-    if (is_direct()) return run_directly();
-    const std::int64_t slabs = ceil_div(panels_, slab_panels_);
-    const std::int64_t parts = args_.exact ? 1 : token_parts(slabs);
+  void run_task(std::int64_t i, std::int64_t bytes) const {
+    if (is_direct()) {
+      const std::int64_t piece = panels_of_piece(bytes);
+      return run_panels_directly(i * piece, std::min(panels_, (i + 1) * piece));
+    }
+    const std::int64_t parts = token_parts(), together = slabs_a_task();
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
-    const std::int64_t tasks = slabs * parts;
-    parallel_for(tasks, slabs_a_task(slabs, parts), [&](std::int64_t i, std::int64_t end) {
-      const std::int64_t last = std::min(panels_, ceil_div(end, parts) * slab_panels_);
-      for (; i < end; ++i) {
-        const std::int64_t first = i % parts * part;
-        const std::int64_t count = std::min(part, tokens_.tokens - first);
-        if (count > 0) run_slab(i / parts * slab_panels_, last, {first, count});
-      }
-    });
+    const std::int64_t first = i % parts * part;
+    const std::int64_t count = std::min(part, tokens_.tokens - first);
+    const std::int64_t slab = i / parts * together, end = std::min(slabs(), slab + together);
+    const std::int64_t last = std::min(panels_, end * slab_panels_);
+    for (std::int64_t s = slab; s < end && count > 0; ++s)
+      run_slab(s * slab_panels_, last, {first, count});
   }
 
  private:
@@ -152,8 +136,29 @@ class QuantProduct {
   };
 
   std::int64_t panel_q() const { return tokens_.k * 16; }
-  std::int64_t panel_scale() const { return tokens_.group_row() * 16; }
-  std::int64_t front_bytes() const { return args_.exact ? 0 : tokens_.bytes(); }
+  std::int64_t panel_scale() const { return groups_.groups * 16; }
+  std::int64_t front_bytes() const {
+    return args_.exact ? 0 : round_up(tokens_.bytes() + groups_.bytes(), 64);
+  }
+  std::int64_t slabs() const { return ceil_div(panels_, slab_panels_); }
+
+  /// Whether rows are read where they lie, for the only token.
+  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
+
+  /// Panels of a task where is_direct() and all tasks read `bytes`. They lie one after the other;
+  /// only the first is not fetched while another is multiplied, so there are two tasks for each
+  /// thread and not many.
+  std::int64_t panels_of_piece(std::int64_t bytes) const {
+    if (bytes < kLeastTaskBytes) return panels_;
+    const std::int64_t piece =
+        std::clamp(bytes / (2 * thread_count()), kLeastTaskBytes / 2, kTaskBytes);
+    return std::max<std::int64_t>(1, piece / std::max<std::int64_t>(1, 16 * row_bytes_));
+  }
+
+  Tokens tokens_from(std::int64_t m) const {
+    return {tokens_.q(m),    tokens_.scale(m),    groups_.total(m), groups_.start(m),
+            tokens_.q_row(), tokens_.scale_row(), groups_.groups};
+  }
 
   std::int64_t exact_panels() const {
     return std::clamp<std::int64_t>(kExactBytes / std::max<std::int64_t>(tokens_.k * 64, 1), 1,
@@ -188,26 +193,26 @@ class QuantProduct {
     return b;
   }
 
-  /// Slabs that a thread takes together: all where threads would cost more than they bring; more
-  /// than one where there are plenty, for the sake of what is fetched ahead.
-  std::int64_t slabs_a_task(std::int64_t slabs, std::int64_t parts) const {
-    if (tokens_.tokens * tokens_.k * rows_ < kSmallProduct) return slabs * parts;
-    if (parts > 1 || tokens_.tokens > kFewTokens) return 1;
+  /// Slabs that a thread takes together: more than one where there are plenty and few tokens, for
+  /// the sake of what is fetched ahead.
+  std::int64_t slabs_a_task() const {
+    if (args_.exact || tokens_.tokens > kFewTokens) return 1;
     const std::int64_t bytes = std::max<std::int64_t>(1, slab_panels_ * 16 * row_bytes_);
-    return std::clamp<std::int64_t>(slabs / (8 * thread_count()), 1,
+    return std::clamp<std::int64_t>(slabs() / (8 * thread_count()), 1,
                                     std::max<std::int64_t>(1, kTaskBytes / bytes));
   }
 
   /// More parts than one where slabs alone would leave threads without work.
-  std::int64_t token_parts(std::int64_t slabs) const {
-    const std::int64_t wanted = ceil_div(8 * thread_count(), std::max<std::int64_t>(slabs, 1));
+  std::int64_t token_parts() const {
+    if (args_.exact) return 1;
+    const std::int64_t wanted = ceil_div(8 * thread_count(), std::max<std::int64_t>(slabs(), 1));
     return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, tokens_.tokens / 64));
   }
 
   /// Rows of panel p, filled up with zeros to sixteen; the next one is fetched ahead if it comes
   /// before `last`.
-  Unpacking rows_of_panel(std::int64_t p, std::int64_t last, const Buffers& b) const {
-    Unpacking u{};
+  RowsOfBlocks rows_of_panel(std::int64_t p, std::int64_t last, const Buffers& b) const {
+    RowsOfBlocks u{};
     u.rows = args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
     u.stride = row_bytes_;
     u.blocks = row_bytes_ / block_bytes(kType);
@@ -223,16 +228,17 @@ class QuantProduct {
 
   /// Panel p of the weights into place `to` of the buffers.
   void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
-    Unpacking u = rows_of_panel(p, last, b);
-    u.q = b.q + to * panel_q();
-    u.scale = b.scale + to * panel_scale();
-    u.minimum = b.minimum + to * panel_scale();
-    unpack<kType>(u);
+    PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
+                           b.minimum + to * panel_scale()};
+    unpack<kType>(rows_of_panel(p, last, b), panel);
   }
 
-  void run_directly() const {
-    parallel_for(panels_, panels_of_piece(weight_bytes()),
-                 [this](std::int64_t first, std::int64_t end) { run_panels_directly(first, end); });
+  /// Outputs of panels [first, end) where is_direct().
+  void run_panels_directly(std::int64_t first, std::int64_t end) const {
+    const Buffers b = buffers();
+    fetch(args_.blocks.template as<const char>() + first * 16 * row_bytes_,
+          std::min<std::int64_t>(16, rows_ - first * 16) * row_bytes_);
+    for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
   }
 
   static void fetch(const char* p, std::int64_t bytes) {
@@ -246,10 +252,9 @@ class QuantProduct {
     t.y_bf16 = args_.y.dtype == DType::bf16;
     if (!args_.bias.empty()) gather_bias(p, 1, b.bias);
     t.bias = args_.bias.empty() ? nullptr : b.bias;
-    const Unpacking u = rows_of_panel(p, last, b);
     F32x16 sums[1][1] = {{zero()}};
     if constexpr (reads_directly(kType))
-      sums[0][0] = multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0));
+      sums[0][0] = multiply_directly<kType, Kind>(rows_of_panel(p, last, b), tokens_from(0));
     t.y = output(0, p * 16);
     t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - p * 16));
     store_tile<1, 1>(t, sums);
@@ -283,10 +288,10 @@ class QuantProduct {
   void run_tokens(std::int64_t first, std::int64_t panels, std::int64_t m, int rows,
                   const Buffers& b) const {
     QuantTile t;
-    t.x = tokens_.from(m);
+    t.x = tokens_from(m);
     t.panel_q = panel_q();
     t.panel_scale = panel_scale();
-    t.groups = tokens_.group_row();
+    t.groups = groups_.groups;
     t.y_row = rows_;
     t.y_bf16 = args_.y.dtype == DType::bf16;
     for (std::int64_t p = 0; p < panels; p += kQuantPanels) {
@@ -295,7 +300,7 @@ class QuantProduct {
       t.bias = args_.bias.empty() ? nullptr : b.bias + p * 16;
       t.y = output(m, (first + p) * 16);
       t.columns = static_cast<int>(std::min<std::int64_t>(held * 16, rows_ - (first + p) * 16));
-      quant_tile_for<KindOf<kType>>(rows, held)(t);
+      quant_tile_for<Kind>(rows, held)(t);
     }
   }
 
@@ -305,7 +310,7 @@ class QuantProduct {
   void widen(const Buffers& b, float* to) const {
     constexpr int kGroup = scale_group(kType);
     const F32x16 offset = splat(static_cast<float>(stored_offset(kType)));
-    const bool is_signed = stored_offset(kType) == 0 && most_stored(kType) == 255;
+    const bool is_signed = Kind::summing == Summing::signs;
     for (std::int64_t k = 0; k < tokens_.k; k += 4) {
       const I32x16 word = load_i32(b.q + k * 16);
       const F32x16 scale = load(b.scale + k / kGroup * 16);
@@ -361,6 +366,7 @@ class QuantProduct {
 
   const LinearQuantisedArgs& args_;
   TokenBuffer tokens_;
+  GroupBuffer groups_;
   std::int64_t rows_, row_bytes_, panels_, slab_panels_;
 };
 
@@ -393,55 +399,84 @@ inline std::int64_t workspace_of_product(const LinearQuantisedArgs& args) {
   return with_product(args, [](const auto& product) { return product.workspace_bytes(); });
 }
 
-/// Products of one token in one region.
+/// Products, none of which reads what another writes, in one region. Those with the activations of
+/// the first share what is quantised.
 class JoinedProducts {
  public:
   explicit JoinedProducts(std::span<const LinearQuantisedArgs> all) : all_(all) {
-    for (const LinearQuantisedArgs& args : all)
-      bytes_ += with_product(args, [](const auto& p) { return p.weight_bytes(); });
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const Pieces n = with_product(all[i], [this](const auto& p) {
-        const std::int64_t panels = p.panels_of_piece(bytes_);
-        return Pieces{p.panels(), panels, ceil_div(p.panels(), panels)};
+    std::int64_t multiplications = 0;
+    tokens_ = with_product(all[0], [](const auto& p) { return p.tokens(); });
+    for (const LinearQuantisedArgs& args : all) {
+      with_product(args, [&](const auto& p) {
+        bytes_ += p.weight_bytes();
+        multiplications += p.multiplications();
       });
-      pieces_[i] = n;
-      count_ += n.count;
     }
+    for (std::size_t i = 0; i < all.size(); ++i)
+      count_ += tasks_[i] = with_product(all[i], [this](const auto& p) { return p.tasks(bytes_); });
+    grain_ = multiplications < kSmallProduct ? count_ : 1;
   }
 
   void run() const {
-    for (const LinearQuantisedArgs& args : all_)
-      with_product(args, [](const auto& p) { p.quantise_tokens(); });
-    parallel_for(count_, bytes_ < kLeastTaskBytes ? count_ : 1,
-                 [this](std::int64_t i, std::int64_t end) {
-                   for (; i < end; ++i) run_piece(i);
-                 });
-  }
-
- private:
-  struct Pieces {
-    std::int64_t panels, panels_each, count;
-  };
-
-  void run_piece(std::int64_t i) const {
-    std::size_t which = 0;
-    for (; i >= pieces_[which].count; ++which) i -= pieces_[which].count;
-    const Pieces& n = pieces_[which];
-    const std::int64_t first = i * n.panels_each;
-    with_product(all_[which], [&](const auto& p) {
-      p.run_panels_directly(first, std::min(n.panels, first + n.panels_each));
+    const View& x = all_[0].x;
+    parallel_for(rows_of(x), row_grain(columns_of(x)), [this](std::int64_t m, std::int64_t end) {
+      for (; m < end; ++m) prepare(m);
+    });
+    parallel_for(count_, grain_, [this](std::int64_t i, std::int64_t end) {
+      for (; i < end; ++i) run_task(i);
     });
   }
 
+ private:
+  /// body(product i, with the tokens of the first).
+  template <typename Body>
+  void with(std::size_t i, const Body& body) const {
+    with_product(all_[i], [&](auto p) {
+      p.take_tokens(tokens_);
+      body(p);
+    });
+  }
+
+  void prepare(std::int64_t m) const {
+    if (all_[0].exact) return;
+    quantise_token(all_[0].x, m, tokens_);
+    for (std::size_t i = 0; i < all_.size(); ++i) with(i, [&](const auto& p) { p.derive(m); });
+  }
+
+  void run_task(std::int64_t i) const {
+    std::size_t which = 0;
+    for (; i >= tasks_[which]; ++which) i -= tasks_[which];
+    with(which, [&](const auto& p) { p.run_task(i, bytes_); });
+  }
+
   std::span<const LinearQuantisedArgs> all_;
-  std::array<Pieces, kMostJoined> pieces_{};
-  std::int64_t bytes_ = 0, count_ = 0;
+  TokenBuffer tokens_;
+  std::array<std::int64_t, kMostJoined> tasks_{};
+  std::int64_t bytes_ = 0, count_ = 0, grain_ = 1;
 };
 
-inline bool can_join(const LinearQuantisedArgs& args) {
+inline bool has_work(const LinearQuantisedArgs& args) {
   return args.x.count() > 0 && args.blocks.count() > 0 &&
-         args.workspace_bytes >= workspace_of_product(args) &&
-         with_product(args, [](const auto& p) { return p.is_direct(); });
+         args.workspace_bytes >= workspace_of_product(args);
+}
+
+/// Whether both multiply the same activations, in the same way.
+inline bool share_tokens(const LinearQuantisedArgs& a, const LinearQuantisedArgs& b) {
+  return a.x.data == b.x.data && a.x.dtype == b.x.dtype && rows_of(a.x) == rows_of(b.x) &&
+         columns_of(a.x) == columns_of(b.x) && a.exact == b.exact;
+}
+
+inline void run_product(const LinearQuantisedArgs& args) {
+  if (!has_work(args)) return reference::linear_quantised(args);
+  JoinedProducts({&args, 1}).run();
+}
+
+inline void run_products(std::span<const LinearQuantisedArgs> all) {
+  const auto joins = [&](const LinearQuantisedArgs& args) {
+    return has_work(args) && share_tokens(args, all[0]);
+  };
+  if (std::all_of(all.begin(), all.end(), joins)) return JoinedProducts(all).run();
+  for (const LinearQuantisedArgs& args : all) run_product(args);
 }
 
 }  // namespace lathe::kernels::LATHE_ISA
