@@ -1,5 +1,5 @@
 // Products with quantised weights.
-#include "lathe/engine/kernels/cpu/linear_quantised_driver.h"
+#include "lathe/engine/kernels/cpu/quant_joined.h"
 
 namespace lathe::kernels::LATHE_ISA {
 

@@ -5,8 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 #include "lathe/engine/kernels/cpu/matmul_plan.h"
 #include "lathe/engine/kernels/cpu/quant_direct.h"
@@ -41,7 +39,7 @@ constexpr std::int64_t kSmallProduct = 1 << 18;  // multiplies, about 10 us: bel
 using QuantTileFn = void (*)(const QuantTile&);
 
 template <typename Kind, int R = kQuantRows>
-QuantTileFn quant_tile_for(int rows, int panels) {
+QuantTileFn quant_tile_for(std::int64_t rows, int panels) {
   if constexpr (R > 1)
     if (rows < R) return quant_tile_for<Kind, R - 1>(rows, panels);
   if constexpr (kQuantPanels > 1)
@@ -102,8 +100,11 @@ class QuantProduct {
   const TokenBuffer& tokens() const { return tokens_; }
   void take_tokens(const TokenBuffer& tokens) { tokens_ = tokens; }
   void derive(std::int64_t m) const {
-    if (!args_.exact) derive_groups<Kind>(tokens_, summed_offset(kType), m, groups_);
+    derive_groups<Kind>(tokens_, summed_offset(kType), m, groups_);
   }
+  /// What another product of the same activations and type has derived.
+  const GroupBuffer& groups() const { return groups_; }
+  void take_groups(const GroupBuffer& groups) { groups_ = groups; }
 
   /// Tasks of the product, if those of its region read `bytes` of weights.
   std::int64_t tasks(std::int64_t bytes) const {
@@ -122,6 +123,10 @@ class QuantProduct {
     const std::int64_t count = std::min(part, tokens_.tokens - first);
     const std::int64_t slab = i / parts * together, end = std::min(slabs(), slab + together);
     const std::int64_t last = std::min(panels_, end * slab_panels_);
+    if (fetches_between()) {
+      NextSlab all = ahead(slab * slab_panels_, last, 1);
+      all.fetch();
+    }
     for (std::int64_t s = slab; s < end && count > 0; ++s)
       run_slab(s * slab_panels_, last, {first, count});
   }
@@ -196,10 +201,23 @@ class QuantProduct {
   /// Slabs that a thread takes together: more than one where there are plenty and few tokens, for
   /// the sake of what is fetched ahead.
   std::int64_t slabs_a_task() const {
-    if (args_.exact || tokens_.tokens > kFewTokens) return 1;
+    if (!fetches_between()) return 1;
     const std::int64_t bytes = std::max<std::int64_t>(1, slab_panels_ * 16 * row_bytes_);
-    return std::clamp<std::int64_t>(slabs() / (8 * thread_count()), 1,
+    return std::clamp<std::int64_t>(slabs() / (3 * thread_count()), 1,
                                     std::max<std::int64_t>(1, kTaskBytes / bytes));
+  }
+
+  /// Whether the next slab is fetched while one is multiplied: with few tokens memory matters.
+  bool fetches_between() const { return !args_.exact && tokens_.tokens <= kFewTokens; }
+
+  /// The slab from panel p on, if it comes before `last`, to be fetched in `times` parts.
+  NextSlab ahead(std::int64_t p, std::int64_t last, std::int64_t times) const {
+    const std::int64_t end = std::min(std::min(last, p + slab_panels_) * 16, rows_);
+    NextSlab a;
+    a.at = args_.blocks.template as<const char>() + p * 16 * row_bytes_;
+    a.lines = std::max<std::int64_t>(0, ceil_div((end - p * 16) * row_bytes_, 64));
+    a.each = ceil_div(a.lines, times);
+    return a;
   }
 
   /// More parts than one where slabs alone would leave threads without work.
@@ -216,7 +234,8 @@ class QuantProduct {
     u.rows = args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
     u.stride = row_bytes_;
     u.blocks = row_bytes_ / block_bytes(kType);
-    u.next = p + 1 < last && (p + 2) * 16 <= rows_ ? u.rows + 16 * row_bytes_ : nullptr;
+    const bool follows = p + 1 < last && (p + 2) * 16 <= rows_;
+    u.next = follows && (is_direct() || !fetches_between()) ? u.rows + 16 * row_bytes_ : nullptr;
     if (const std::int64_t left = rows_ - p * 16; left < 16) {
       std::memcpy(b.rows, u.rows, static_cast<std::size_t>(left * row_bytes_));
       std::memset(b.rows + left * row_bytes_, 0,
@@ -228,8 +247,8 @@ class QuantProduct {
 
   /// Panel p of the weights into place `to` of the buffers.
   void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
-    PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
-                           b.minimum + to * panel_scale()};
+    const PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
+                                 b.minimum + to * panel_scale()};
     unpack<kType>(rows_of_panel(p, last, b), panel);
   }
 
@@ -269,8 +288,15 @@ class QuantProduct {
     const std::int64_t rows =
         ceil_div(tokens.count, ceil_div(tokens.count, kQuantRows));  // 8: 4 + 4, not 6 + 2
     const std::int64_t end = tokens.first + tokens.count;
+    NextSlab next;
+    if (fetches_between()) {
+      const std::int64_t tiles = ceil_div(tokens.count, rows) * ceil_div(panels, kQuantPanels);
+      next = ahead(first + panels, last, tiles * groups_.groups);
+    }
+    QuantTile t{};
+    t.ahead = next.lines > 0 ? &next : nullptr;
     for (std::int64_t m = tokens.first; m < end; m += rows)
-      run_tokens(first, panels, m, static_cast<int>(std::min(rows, end - m)), b);
+      run_tokens(t, {first, panels}, {m, std::min(rows, end - m)}, b);
   }
 
   void gather_bias(std::int64_t first, std::int64_t panels, float* to) const {
@@ -285,22 +311,21 @@ class QuantProduct {
     return args_.y.template as<char>() + (m * rows_ + n) * size;
   }
 
-  void run_tokens(std::int64_t first, std::int64_t panels, std::int64_t m, int rows,
-                  const Buffers& b) const {
-    QuantTile t;
-    t.x = tokens_from(m);
+  void run_tokens(QuantTile& t, const Range& slab, const Range& tokens, const Buffers& b) const {
+    t.x = tokens_from(tokens.first);
     t.panel_q = panel_q();
     t.panel_scale = panel_scale();
     t.groups = groups_.groups;
     t.y_row = rows_;
     t.y_bf16 = args_.y.dtype == DType::bf16;
-    for (std::int64_t p = 0; p < panels; p += kQuantPanels) {
-      const int held = static_cast<int>(std::min<std::int64_t>(kQuantPanels, panels - p));
+    for (std::int64_t p = 0; p < slab.count; p += kQuantPanels) {
+      const int held = static_cast<int>(std::min<std::int64_t>(kQuantPanels, slab.count - p));
       t.w = {b.q + p * t.panel_q, b.scale + p * t.panel_scale, b.minimum + p * t.panel_scale};
       t.bias = args_.bias.empty() ? nullptr : b.bias + p * 16;
-      t.y = output(m, (first + p) * 16);
-      t.columns = static_cast<int>(std::min<std::int64_t>(held * 16, rows_ - (first + p) * 16));
-      quant_tile_for<Kind>(rows, held)(t);
+      t.y = output(tokens.first, (slab.first + p) * 16);
+      t.columns =
+          static_cast<int>(std::min<std::int64_t>(held * 16, rows_ - (slab.first + p) * 16));
+      quant_tile_for<Kind>(tokens.count, held)(t);
     }
   }
 
@@ -369,114 +394,5 @@ class QuantProduct {
   GroupBuffer groups_;
   std::int64_t rows_, row_bytes_, panels_, slab_panels_;
 };
-
-/// body(product) with the product of the type.
-template <typename Body>
-auto with_product(const LinearQuantisedArgs& args, const Body& body) {
-  switch (args.type) {
-#define LATHE_CASE(type) \
-  case QuantType::type:  \
-    return body(QuantProduct<QuantType::type>(args))
-    LATHE_CASE(q4_0);
-    LATHE_CASE(q4_1);
-    LATHE_CASE(q5_0);
-    LATHE_CASE(q5_1);
-    LATHE_CASE(q2_k);
-    LATHE_CASE(q3_k);
-    LATHE_CASE(q4_k);
-    LATHE_CASE(q5_k);
-    LATHE_CASE(q6_k);
-    LATHE_CASE(iq4_nl);
-    LATHE_CASE(mxfp4);
-    default:
-      LATHE_CASE(q8_0);
-#undef LATHE_CASE
-  }
-}
-
-inline std::int64_t workspace_of_product(const LinearQuantisedArgs& args) {
-  if (args.x.count() == 0 || args.blocks.count() == 0) return 0;
-  return with_product(args, [](const auto& product) { return product.workspace_bytes(); });
-}
-
-/// Products, none of which reads what another writes, in one region. Those with the activations of
-/// the first share what is quantised.
-class JoinedProducts {
- public:
-  explicit JoinedProducts(std::span<const LinearQuantisedArgs> all) : all_(all) {
-    std::int64_t multiplications = 0;
-    tokens_ = with_product(all[0], [](const auto& p) { return p.tokens(); });
-    for (const LinearQuantisedArgs& args : all) {
-      with_product(args, [&](const auto& p) {
-        bytes_ += p.weight_bytes();
-        multiplications += p.multiplications();
-      });
-    }
-    for (std::size_t i = 0; i < all.size(); ++i)
-      count_ += tasks_[i] = with_product(all[i], [this](const auto& p) { return p.tasks(bytes_); });
-    grain_ = multiplications < kSmallProduct ? count_ : 1;
-  }
-
-  void run() const {
-    const View& x = all_[0].x;
-    parallel_for(rows_of(x), row_grain(columns_of(x)), [this](std::int64_t m, std::int64_t end) {
-      for (; m < end; ++m) prepare(m);
-    });
-    parallel_for(count_, grain_, [this](std::int64_t i, std::int64_t end) {
-      for (; i < end; ++i) run_task(i);
-    });
-  }
-
- private:
-  /// body(product i, with the tokens of the first).
-  template <typename Body>
-  void with(std::size_t i, const Body& body) const {
-    with_product(all_[i], [&](auto p) {
-      p.take_tokens(tokens_);
-      body(p);
-    });
-  }
-
-  void prepare(std::int64_t m) const {
-    if (all_[0].exact) return;
-    quantise_token(all_[0].x, m, tokens_);
-    for (std::size_t i = 0; i < all_.size(); ++i) with(i, [&](const auto& p) { p.derive(m); });
-  }
-
-  void run_task(std::int64_t i) const {
-    std::size_t which = 0;
-    for (; i >= tasks_[which]; ++which) i -= tasks_[which];
-    with(which, [&](const auto& p) { p.run_task(i, bytes_); });
-  }
-
-  std::span<const LinearQuantisedArgs> all_;
-  TokenBuffer tokens_;
-  std::array<std::int64_t, kMostJoined> tasks_{};
-  std::int64_t bytes_ = 0, count_ = 0, grain_ = 1;
-};
-
-inline bool has_work(const LinearQuantisedArgs& args) {
-  return args.x.count() > 0 && args.blocks.count() > 0 &&
-         args.workspace_bytes >= workspace_of_product(args);
-}
-
-/// Whether both multiply the same activations, in the same way.
-inline bool share_tokens(const LinearQuantisedArgs& a, const LinearQuantisedArgs& b) {
-  return a.x.data == b.x.data && a.x.dtype == b.x.dtype && rows_of(a.x) == rows_of(b.x) &&
-         columns_of(a.x) == columns_of(b.x) && a.exact == b.exact;
-}
-
-inline void run_product(const LinearQuantisedArgs& args) {
-  if (!has_work(args)) return reference::linear_quantised(args);
-  JoinedProducts({&args, 1}).run();
-}
-
-inline void run_products(std::span<const LinearQuantisedArgs> all) {
-  const auto joins = [&](const LinearQuantisedArgs& args) {
-    return has_work(args) && share_tokens(args, all[0]);
-  };
-  if (std::all_of(all.begin(), all.end(), joins)) return JoinedProducts(all).run();
-  for (const LinearQuantisedArgs& args : all) run_product(args);
-}
 
 }  // namespace lathe::kernels::LATHE_ISA

@@ -1,6 +1,6 @@
 // Products with quantised weights by vpdpbusd: with AVX512-VNNI, with AVX-VNNI (256 bits), and for
 // the tests with SIMDe's emulation of the latter.
-#include "lathe/engine/kernels/cpu/linear_quantised_driver.h"
+#include "lathe/engine/kernels/cpu/quant_joined.h"
 
 namespace lathe::kernels::LATHE_ISA {
 

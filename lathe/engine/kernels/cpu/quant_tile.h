@@ -30,12 +30,27 @@ struct Tokens {
   std::ptrdiff_t q_row, scale_row, group_row;
 };
 
+/// Memory that will be read soon, fetched a few lines at a time between multiplications: all at
+/// once would stop them, since a core waits for some dozens of lines at most.
+struct NextSlab {
+  const char* at = nullptr;
+  std::int64_t lines = 0;
+  std::int64_t each = 0;
+
+  void fetch() {
+    const std::int64_t n = lines < each ? lines : each;
+    for (std::int64_t i = 0; i < n; ++i) _mm_prefetch(at + i * 64, _MM_HINT_T1);
+    at += n * 64, lines -= n;
+  }
+};
+
 struct QuantTile {
   Tokens x;
   Panel w;
   std::ptrdiff_t panel_q, panel_scale;  // from one panel to the next
   std::int64_t groups;
   const float* bias;  // of the first output, or null; readable for all panels
+  NextSlab* ahead;    // what is fetched meanwhile, or null
   void* y;
   std::ptrdiff_t y_row;
   bool y_bf16;
@@ -184,6 +199,7 @@ void run_quant_tile(const QuantTile& t) {
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) s.at[r][p] = start_of<Kind>(t.x.start + r * t.x.group_row, g);
     }
+    if (t.ahead != nullptr) t.ahead->fetch();
     add_group<Kind, R, P>(t.w.q + g * Kind::group * 16, t.panel_q, t.x.q + g * Kind::group,
                           t.x.q_row, s);
     scale_group_sums<Kind, R, P>(t, g, s, sums);

@@ -307,7 +307,7 @@ inline void unpack_q3_k(const RowsOfBlocks& u, Sink& sink) {
 }
 
 template <QuantType kType, typename Sink>
-inline void unpack(const RowsOfBlocks& u, Sink& sink) {
+inline void unpack(const RowsOfBlocks& u, Sink&& sink) {
   if constexpr (kType == QuantType::q2_k) {
     unpack_q2_k(u, sink);
   } else if constexpr (kType == QuantType::q3_k) {
