@@ -124,11 +124,13 @@ void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
   const bool plain = std::any_of(all.begin(), all.end(), [](const LinearQuantisedArgs& args) {
     return reference_only(args) || two_digits(args);
   });
-  if (plain || isa() < Isa::avx512_vnni) {
+  if (plain) {
     for (const LinearQuantisedArgs& args : all) linear_quantised(args);
-  } else {
-    avx512_vnni::linears_quantised(all);
+    return;
   }
+  if (isa() == Isa::avx2) return avx2::linears_quantised(all);
+  if (isa() == Isa::avx512) return avx512::linears_quantised(all);
+  avx512_vnni::linears_quantised(all);
 }
 
 std::int64_t linear_quantised_back_workspace(const LinearQuantisedArgs& args) noexcept {

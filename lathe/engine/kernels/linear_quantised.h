@@ -48,8 +48,8 @@ void linear_quantised(const LinearQuantisedArgs& args) noexcept;
 
 constexpr int kMostJoined = 3;
 
-/// linear_quantised of each, at most kMostJoined, none reading what another writes; for one token
-/// in one parallel region.
+/// linear_quantised of each, at most kMostJoined, none reading what another writes. Those of the
+/// same x quantise it once and run in one parallel region.
 void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept;
 
 /// y[m,k] = sum over n of x[m,n] w[n,k], n ascending, exact: the gradient of the activations.
@@ -69,14 +69,12 @@ void linear_quantised_back(const LinearQuantisedArgs& args) noexcept;
   namespace isa {                                                                    \
   std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcept; \
   void linear_quantised(const LinearQuantisedArgs& args) noexcept;                   \
+  void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept;         \
   }
 LATHE_LINEAR_QUANTISED(avx2)
 LATHE_LINEAR_QUANTISED(avx512)
 LATHE_LINEAR_QUANTISED(avx512_vnni)
 #undef LATHE_LINEAR_QUANTISED
-namespace avx512_vnni {
-void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept;
-}
 
 /// out[n] = row ids[n] of the table that the blocks mean; an id outside [0, V) gives zeros.
 /// Shapes: blocks [V,row_bytes(type,C)], ids [N] (any rank, dense), out [N,C]. Dtypes: blocks u8,

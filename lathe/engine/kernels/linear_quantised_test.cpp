@@ -215,14 +215,15 @@ TEST_P(LinearQuantised, ManyTokensAndPartsOfThem) {
 /// sums there are.
 TEST_P(LinearQuantised, NoSumSaturates) {
   for (const int pattern : {0x00, 0xFF, 0x80, 0x7F, 0x77, 0x88, 0xF0, 0x0F}) {
-    for (const int signs : {0, 1, 2, 3}) {
-      const Case c{type(), 7, 33, 2 * block()};
+    for (const int signs : {0, 1, 2, 3, 4, 5, 6, 7}) {
+      const Case c{type(), signs < 4 ? 7 : 1, 33, 2 * block()};
       Operands o(c);
       std::memset(o.blocks.data(), pattern, o.blocks.size());
       const auto size = static_cast<std::size_t>(block_bytes(type()));
       for (std::size_t at = 0; at < o.blocks.size(); at += size) o.set_scale(type(), at, 0.5f);
       for (std::int64_t i = 0; i < c.m * c.k; ++i) {
-        const bool negative = signs == 1 || (signs == 2 && i % 2 == 1) || (signs == 3 && i % 4 > 1);
+        const bool negative =
+            signs % 4 == 1 || (signs % 4 == 2 && i % 2 == 1) || (signs % 4 == 3 && i % 4 > 1);
         o.set_x(DType::f32, i, negative ? -3.0f : 3.0f);
       }
       expect_one_result(o, c.text() + " pattern " + std::to_string(pattern));
@@ -235,10 +236,12 @@ TEST_P(LinearQuantised, StrangeScalesAndActivations) {
   const float strange[] = {kInfinity, -kInfinity, std::nanf(""), 0.0f,
                            -0.0f,     1e-40f,     -6e-8f,        65504};
   for (const float scale : strange) {
-    const Case c{type(), 3, 20, 2 * block()};
-    Operands o(c);
-    o.set_scale(type(), 0, scale);
-    expect_one_result(o, c.text() + " scale " + std::to_string(scale));
+    for (const std::int64_t m : {1, 3}) {
+      const Case c{type(), m, 20, 2 * block()};
+      Operands o(c);
+      o.set_scale(type(), 0, scale);
+      expect_one_result(o, c.text() + " scale " + std::to_string(scale));
+    }
   }
   for (const float x : {kInfinity, -kInfinity, std::nanf(""), 1e-40f, 1e-30f, 3e38f, -0.0f}) {
     const Case c{type(), 3, 20, 2 * block()};
@@ -246,6 +249,33 @@ TEST_P(LinearQuantised, StrangeScalesAndActivations) {
     o.set_x(DType::f32, 5, x);
     for (int i = 32; i < 64; ++i) o.set_x(DType::f32, i, x);
     expect_one_result(o, c.text() + " activation " + std::to_string(x));
+  }
+}
+
+/// Three weights of different types with the same activations, and with different ones.
+TEST(LinearsQuantised, GiveWhatEachGivesAlone) {
+  const QuantType types[] = {QuantType::q5_1, QuantType::q6_k, QuantType::q8_0};
+  for (const std::int64_t m : {1, 5, 40}) {
+    for (const bool same : {true, false}) {
+      std::vector<Operands> all;
+      for (const QuantType type : types)
+        all.emplace_back(Case{type, m, 50 + 16 * m, 512, false, true});
+      std::vector<std::vector<char>> truth;
+      std::vector<LinearQuantisedArgs> args;
+      for (Operands& o : all) {
+        if (same) o.x = all[0].x;
+        o.args.x.data = same ? all[0].x.data() : o.x.data();
+        o.args.y.data = o.y.data(), o.args.blocks.data = o.blocks.data();
+        o.args.bias.data = o.bias.data();
+        truth.push_back(o.run(reference::linear_quantised, nullptr));
+        o.run(linear_quantised, linear_quantised_workspace);
+        std::fill(o.y.begin(), o.y.end(), 0x55);
+        args.push_back(o.args);
+      }
+      linears_quantised(args);
+      for (std::size_t i = 0; i < all.size(); ++i)
+        EXPECT_EQ(all[i].y, truth[i]) << name(types[i]) << " m " << m << (same ? " shared" : "");
+    }
   }
 }
 

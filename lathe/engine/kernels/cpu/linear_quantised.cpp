@@ -1,5 +1,5 @@
 // Products with quantised weights.
-#include "lathe/engine/kernels/cpu/linear_quantised_driver.h"
+#include "lathe/engine/kernels/cpu/quant_joined.h"
 
 namespace lathe::kernels::LATHE_ISA {
 
@@ -7,11 +7,8 @@ std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcep
   return workspace_of_product(args);
 }
 
-void linear_quantised(const LinearQuantisedArgs& args) noexcept {
-  if (args.x.count() == 0 || args.blocks.count() == 0 ||
-      args.workspace_bytes < workspace_of_product(args))
-    return reference::linear_quantised(args);
-  with_product(args, [](const auto& product) { product.run(); });
-}
+void linear_quantised(const LinearQuantisedArgs& args) noexcept { run_product(args); }
+
+void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept { run_products(all); }
 
 }  // namespace lathe::kernels::LATHE_ISA

@@ -5,8 +5,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 #include "lathe/engine/kernels/cpu/matmul_plan.h"
 #include "lathe/engine/kernels/cpu/quant_direct.h"
@@ -41,7 +39,7 @@ constexpr std::int64_t kSmallProduct = 1 << 18;  // multiplies, about 10 us: bel
 using QuantTileFn = void (*)(const QuantTile&);
 
 template <typename Kind, int R = kQuantRows>
-QuantTileFn quant_tile_for(int rows, int panels) {
+QuantTileFn quant_tile_for(std::int64_t rows, int panels) {
   if constexpr (R > 1)
     if (rows < R) return quant_tile_for<Kind, R - 1>(rows, panels);
   if constexpr (kQuantPanels > 1)
@@ -49,42 +47,42 @@ QuantTileFn quant_tile_for(int rows, int panels) {
   return run_quant_tile<Kind, R, 1>;
 }
 
-/// Largest q + offset of a type; 255 where bytes are signed.
-constexpr int most_stored(QuantType type) {
+/// How groups of a type are summed. In 16 bits where the sum of (q - c) x over half a group fits,
+/// c being the offset, or 16 where there is a minimum and q goes up to 31: then
+/// 16 * 127 * 16 = 32,512 at most; also 32 * 127 * 8 for groups of 16. It may overflow on the way.
+constexpr Summing summing_of(QuantType type) {
+  if (kVnni) return Summing::bytes;
   switch (type) {
-    case QuantType::q2_k:
-      return 3;
-    case QuantType::q3_k:
-      return 7;
-    case QuantType::q6_k:
-      return 63;
-    case QuantType::q5_0:
-    case QuantType::q5_1:
-    case QuantType::q5_k:
-    case QuantType::mxfp4:
-      return 31;
     case QuantType::q8_0:
     case QuantType::iq4_nl:
-      return 255;
+      return Summing::signs;
+    case QuantType::q5_1:
+    case QuantType::q5_k:
+      return Summing::narrow_plus;
     default:
-      return 15;
+      return Summing::narrow;
   }
 }
 
-/// With VNNI the range of q does not matter: fewer kinds, less code.
 template <QuantType kType>
-using KindOf = QuantKind<scale_group(kType), has_minimum(kType), kVnni ? 255 : most_stored(kType)>;
+using KindOf = QuantKind<scale_group(kType), has_minimum(kType), summing_of(kType)>;
+
+/// What the bytes that are multiplied exceed those by that the sums are of.
+constexpr int summed_offset(QuantType type) {
+  return summing_of(type) == Summing::narrow_plus ? 16 : stored_offset(type);
+}
 
 template <QuantType kType>
 class QuantProduct {
  public:
+  using Kind = KindOf<kType>;
+
   explicit QuantProduct(const LinearQuantisedArgs& args) : args_(args) {
-    tokens_.tokens = rows_of(args.x);
+    tokens_.tokens = groups_.tokens = rows_of(args.x);
     tokens_.k = columns_of(args.x);
-    tokens_.group = scale_group(kType);
-    tokens_.offset = stored_offset(kType);
-    tokens_.minimum = has_minimum(kType);
     tokens_.data = static_cast<char*>(args.workspace);
+    groups_.groups = tokens_.k / Kind::group;
+    groups_.data = tokens_.data + tokens_.bytes();
     rows_ = rows_of(args.blocks);
     row_bytes_ = args.blocks.dims[1];
     panels_ = ceil_div(rows_, 16);
@@ -95,51 +93,42 @@ class QuantProduct {
   std::int64_t workspace_bytes() const {
     return front_bytes() + thread_count() * thread_bytes() + product_bytes();
   }
-
-  /// Whether rows are read where they lie, for the only token.
-  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
-  std::int64_t panels() const { return panels_; }
+  std::int64_t multiplications() const { return tokens_.tokens * tokens_.k * rows_; }
   std::int64_t weight_bytes() const { return rows_ * row_bytes_; }
 
-  /// Panels of a task where is_direct() and all tasks read `bytes`. They lie one after the other;
-  /// only the first is not fetched while another is multiplied, so there are two tasks for each
-  /// thread and not many.
-  std::int64_t panels_of_piece(std::int64_t bytes) const {
-    if (bytes < kLeastTaskBytes) return panels_;
-    const std::int64_t piece =
-        std::clamp(bytes / (2 * thread_count()), kLeastTaskBytes / 2, kTaskBytes);
-    return std::max<std::int64_t>(1, piece / std::max<std::int64_t>(1, 16 * row_bytes_));
+  /// The tokens that another product of the same activations has quantised.
+  const TokenBuffer& tokens() const { return tokens_; }
+  void take_tokens(const TokenBuffer& tokens) { tokens_ = tokens; }
+  void derive(std::int64_t m) const {
+    derive_groups<Kind>(tokens_, summed_offset(kType), m, groups_);
+  }
+  /// What another product of the same activations and type has derived.
+  const GroupBuffer& groups() const { return groups_; }
+  void take_groups(const GroupBuffer& groups) { groups_ = groups; }
+
+  /// Tasks of the product, if those of its region read `bytes` of weights.
+  std::int64_t tasks(std::int64_t bytes) const {
+    if (is_direct()) return ceil_div(panels_, panels_of_piece(bytes));
+    return ceil_div(slabs(), slabs_a_task()) * token_parts();
   }
 
-  /// Outputs of panels [first, end) where is_direct(), after quantise_tokens().
-  void run_panels_directly(std::int64_t first, std::int64_t end) const {
-    const Buffers b = buffers();
-    fetch(args_.blocks.template as<const char>() + first * 16 * row_bytes_,
-          std::min<std::int64_t>(16, rows_ - first * 16) * row_bytes_);
-    for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
-  }
-
-  void quantise_tokens() const {
-    parallel_for(tokens_.tokens, row_grain(tokens_.k), [&](std::int64_t m, std::int64_t end) {
-      for (; m < end; ++m) quantise_token(args_.x, m, tokens_);
-    });
-  }
-
-  void run() const {
-    if (!args_.exact) quantise_tokens();
-    if (is_direct()) return run_directly();
-    const std::int64_t slabs = ceil_div(panels_, slab_panels_);
-    const std::int64_t parts = args_.exact ? 1 : token_parts(slabs);
+  void run_task(std::int64_t i, std::int64_t bytes) const {
+    if (is_direct()) {
+      const std::int64_t piece = panels_of_piece(bytes);
+      return run_panels_directly(i * piece, std::min(panels_, (i + 1) * piece));
+    }
+    const std::int64_t parts = token_parts(), together = slabs_a_task();
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
-    const std::int64_t tasks = slabs * parts;
-    parallel_for(tasks, slabs_a_task(slabs, parts), [&](std::int64_t i, std::int64_t end) {
-      const std::int64_t last = std::min(panels_, ceil_div(end, parts) * slab_panels_);
-      for (; i < end; ++i) {
-        const std::int64_t first = i % parts * part;
-        const std::int64_t count = std::min(part, tokens_.tokens - first);
-        if (count > 0) run_slab(i / parts * slab_panels_, last, {first, count});
-      }
-    });
+    const std::int64_t first = i % parts * part;
+    const std::int64_t count = std::min(part, tokens_.tokens - first);
+    const std::int64_t slab = i / parts * together, end = std::min(slabs(), slab + together);
+    const std::int64_t last = std::min(panels_, end * slab_panels_);
+    if (fetches_between()) {
+      NextSlab all = ahead(slab * slab_panels_, last, 1);
+      all.fetch();
+    }
+    for (std::int64_t s = slab; s < end && count > 0; ++s)
+      run_slab(s * slab_panels_, last, {first, count});
   }
 
  private:
@@ -152,8 +141,29 @@ class QuantProduct {
   };
 
   std::int64_t panel_q() const { return tokens_.k * 16; }
-  std::int64_t panel_scale() const { return tokens_.group_row() * 16; }
-  std::int64_t front_bytes() const { return args_.exact ? 0 : tokens_.bytes(); }
+  std::int64_t panel_scale() const { return groups_.groups * 16; }
+  std::int64_t front_bytes() const {
+    return args_.exact ? 0 : round_up(tokens_.bytes() + groups_.bytes(), 64);
+  }
+  std::int64_t slabs() const { return ceil_div(panels_, slab_panels_); }
+
+  /// Whether rows are read where they lie, for the only token.
+  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
+
+  /// Panels of a task where is_direct() and all tasks read `bytes`. They lie one after the other;
+  /// only the first is not fetched while another is multiplied, so there are two tasks for each
+  /// thread and not many.
+  std::int64_t panels_of_piece(std::int64_t bytes) const {
+    if (bytes < kLeastTaskBytes) return panels_;
+    const std::int64_t piece =
+        std::clamp(bytes / (2 * thread_count()), kLeastTaskBytes / 2, kTaskBytes);
+    return std::max<std::int64_t>(1, piece / std::max<std::int64_t>(1, 16 * row_bytes_));
+  }
+
+  Tokens tokens_from(std::int64_t m) const {
+    return {tokens_.q(m),    tokens_.scale(m),    groups_.total(m), groups_.start(m),
+            tokens_.q_row(), tokens_.scale_row(), groups_.groups};
+  }
 
   std::int64_t exact_panels() const {
     return std::clamp<std::int64_t>(kExactBytes / std::max<std::int64_t>(tokens_.k * 64, 1), 1,
@@ -188,30 +198,44 @@ class QuantProduct {
     return b;
   }
 
-  /// Slabs that a thread takes together: all where threads would cost more than they bring; more
-  /// than one where there are plenty, for the sake of what is fetched ahead.
-  std::int64_t slabs_a_task(std::int64_t slabs, std::int64_t parts) const {
-    if (tokens_.tokens * tokens_.k * rows_ < kSmallProduct) return slabs * parts;
-    if (parts > 1 || tokens_.tokens > kFewTokens) return 1;
+  /// Slabs that a thread takes together: more than one where there are plenty and few tokens, for
+  /// the sake of what is fetched ahead.
+  std::int64_t slabs_a_task() const {
+    if (!fetches_between()) return 1;
     const std::int64_t bytes = std::max<std::int64_t>(1, slab_panels_ * 16 * row_bytes_);
-    return std::clamp<std::int64_t>(slabs / (8 * thread_count()), 1,
+    return std::clamp<std::int64_t>(slabs() / (3 * thread_count()), 1,
                                     std::max<std::int64_t>(1, kTaskBytes / bytes));
   }
 
+  /// Whether the next slab is fetched while one is multiplied: with few tokens memory matters.
+  bool fetches_between() const { return !args_.exact && tokens_.tokens <= kFewTokens; }
+
+  /// The slab from panel p on, if it comes before `last`, to be fetched in `times` parts.
+  NextSlab ahead(std::int64_t p, std::int64_t last, std::int64_t times) const {
+    const std::int64_t end = std::min(std::min(last, p + slab_panels_) * 16, rows_);
+    NextSlab a;
+    a.at = args_.blocks.template as<const char>() + p * 16 * row_bytes_;
+    a.lines = std::max<std::int64_t>(0, ceil_div((end - p * 16) * row_bytes_, 64));
+    a.each = ceil_div(a.lines, times);
+    return a;
+  }
+
   /// More parts than one where slabs alone would leave threads without work.
-  std::int64_t token_parts(std::int64_t slabs) const {
-    const std::int64_t wanted = ceil_div(8 * thread_count(), std::max<std::int64_t>(slabs, 1));
+  std::int64_t token_parts() const {
+    if (args_.exact) return 1;
+    const std::int64_t wanted = ceil_div(8 * thread_count(), std::max<std::int64_t>(slabs(), 1));
     return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, tokens_.tokens / 64));
   }
 
   /// Rows of panel p, filled up with zeros to sixteen; the next one is fetched ahead if it comes
   /// before `last`.
-  Unpacking rows_of_panel(std::int64_t p, std::int64_t last, const Buffers& b) const {
-    Unpacking u{};
+  RowsOfBlocks rows_of_panel(std::int64_t p, std::int64_t last, const Buffers& b) const {
+    RowsOfBlocks u{};
     u.rows = args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
     u.stride = row_bytes_;
     u.blocks = row_bytes_ / block_bytes(kType);
-    u.next = p + 1 < last && (p + 2) * 16 <= rows_ ? u.rows + 16 * row_bytes_ : nullptr;
+    const bool follows = p + 1 < last && (p + 2) * 16 <= rows_;
+    u.next = follows && (is_direct() || !fetches_between()) ? u.rows + 16 * row_bytes_ : nullptr;
     if (const std::int64_t left = rows_ - p * 16; left < 16) {
       std::memcpy(b.rows, u.rows, static_cast<std::size_t>(left * row_bytes_));
       std::memset(b.rows + left * row_bytes_, 0,
@@ -223,16 +247,17 @@ class QuantProduct {
 
   /// Panel p of the weights into place `to` of the buffers.
   void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
-    Unpacking u = rows_of_panel(p, last, b);
-    u.q = b.q + to * panel_q();
-    u.scale = b.scale + to * panel_scale();
-    u.minimum = b.minimum + to * panel_scale();
-    unpack<kType>(u);
+    const PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
+                                 b.minimum + to * panel_scale()};
+    unpack<kType>(rows_of_panel(p, last, b), panel);
   }
 
-  void run_directly() const {
-    parallel_for(panels_, panels_of_piece(weight_bytes()),
-                 [this](std::int64_t first, std::int64_t end) { run_panels_directly(first, end); });
+  /// Outputs of panels [first, end) where is_direct().
+  void run_panels_directly(std::int64_t first, std::int64_t end) const {
+    const Buffers b = buffers();
+    fetch(args_.blocks.template as<const char>() + first * 16 * row_bytes_,
+          std::min<std::int64_t>(16, rows_ - first * 16) * row_bytes_);
+    for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
   }
 
   static void fetch(const char* p, std::int64_t bytes) {
@@ -246,10 +271,9 @@ class QuantProduct {
     t.y_bf16 = args_.y.dtype == DType::bf16;
     if (!args_.bias.empty()) gather_bias(p, 1, b.bias);
     t.bias = args_.bias.empty() ? nullptr : b.bias;
-    const Unpacking u = rows_of_panel(p, last, b);
     F32x16 sums[1][1] = {{zero()}};
     if constexpr (reads_directly(kType))
-      sums[0][0] = multiply_directly<kType, KindOf<kType>>(u, tokens_.from(0));
+      sums[0][0] = multiply_directly<kType, Kind>(rows_of_panel(p, last, b), tokens_from(0));
     t.y = output(0, p * 16);
     t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - p * 16));
     store_tile<1, 1>(t, sums);
@@ -264,8 +288,15 @@ class QuantProduct {
     const std::int64_t rows =
         ceil_div(tokens.count, ceil_div(tokens.count, kQuantRows));  // 8: 4 + 4, not 6 + 2
     const std::int64_t end = tokens.first + tokens.count;
+    NextSlab next;
+    if (fetches_between()) {
+      const std::int64_t tiles = ceil_div(tokens.count, rows) * ceil_div(panels, kQuantPanels);
+      next = ahead(first + panels, last, tiles * groups_.groups);
+    }
+    QuantTile t{};
+    t.ahead = next.lines > 0 ? &next : nullptr;
     for (std::int64_t m = tokens.first; m < end; m += rows)
-      run_tokens(first, panels, m, static_cast<int>(std::min(rows, end - m)), b);
+      run_tokens(t, {first, panels}, {m, std::min(rows, end - m)}, b);
   }
 
   void gather_bias(std::int64_t first, std::int64_t panels, float* to) const {
@@ -280,22 +311,21 @@ class QuantProduct {
     return args_.y.template as<char>() + (m * rows_ + n) * size;
   }
 
-  void run_tokens(std::int64_t first, std::int64_t panels, std::int64_t m, int rows,
-                  const Buffers& b) const {
-    QuantTile t;
-    t.x = tokens_.from(m);
+  void run_tokens(QuantTile& t, const Range& slab, const Range& tokens, const Buffers& b) const {
+    t.x = tokens_from(tokens.first);
     t.panel_q = panel_q();
     t.panel_scale = panel_scale();
-    t.groups = tokens_.group_row();
+    t.groups = groups_.groups;
     t.y_row = rows_;
     t.y_bf16 = args_.y.dtype == DType::bf16;
-    for (std::int64_t p = 0; p < panels; p += kQuantPanels) {
-      const int held = static_cast<int>(std::min<std::int64_t>(kQuantPanels, panels - p));
+    for (std::int64_t p = 0; p < slab.count; p += kQuantPanels) {
+      const int held = static_cast<int>(std::min<std::int64_t>(kQuantPanels, slab.count - p));
       t.w = {b.q + p * t.panel_q, b.scale + p * t.panel_scale, b.minimum + p * t.panel_scale};
       t.bias = args_.bias.empty() ? nullptr : b.bias + p * 16;
-      t.y = output(m, (first + p) * 16);
-      t.columns = static_cast<int>(std::min<std::int64_t>(held * 16, rows_ - (first + p) * 16));
-      quant_tile_for<KindOf<kType>>(rows, held)(t);
+      t.y = output(tokens.first, (slab.first + p) * 16);
+      t.columns =
+          static_cast<int>(std::min<std::int64_t>(held * 16, rows_ - (slab.first + p) * 16));
+      quant_tile_for<Kind>(tokens.count, held)(t);
     }
   }
 
@@ -305,7 +335,7 @@ class QuantProduct {
   void widen(const Buffers& b, float* to) const {
     constexpr int kGroup = scale_group(kType);
     const F32x16 offset = splat(static_cast<float>(stored_offset(kType)));
-    const bool is_signed = stored_offset(kType) == 0 && most_stored(kType) == 255;
+    const bool is_signed = Kind::summing == Summing::signs;
     for (std::int64_t k = 0; k < tokens_.k; k += 4) {
       const I32x16 word = load_i32(b.q + k * 16);
       const F32x16 scale = load(b.scale + k / kGroup * 16);
@@ -361,87 +391,8 @@ class QuantProduct {
 
   const LinearQuantisedArgs& args_;
   TokenBuffer tokens_;
+  GroupBuffer groups_;
   std::int64_t rows_, row_bytes_, panels_, slab_panels_;
 };
-
-/// body(product) with the product of the type.
-template <typename Body>
-auto with_product(const LinearQuantisedArgs& args, const Body& body) {
-  switch (args.type) {
-#define LATHE_CASE(type) \
-  case QuantType::type:  \
-    return body(QuantProduct<QuantType::type>(args))
-    LATHE_CASE(q4_0);
-    LATHE_CASE(q4_1);
-    LATHE_CASE(q5_0);
-    LATHE_CASE(q5_1);
-    LATHE_CASE(q2_k);
-    LATHE_CASE(q3_k);
-    LATHE_CASE(q4_k);
-    LATHE_CASE(q5_k);
-    LATHE_CASE(q6_k);
-    LATHE_CASE(iq4_nl);
-    LATHE_CASE(mxfp4);
-    default:
-      LATHE_CASE(q8_0);
-#undef LATHE_CASE
-  }
-}
-
-inline std::int64_t workspace_of_product(const LinearQuantisedArgs& args) {
-  if (args.x.count() == 0 || args.blocks.count() == 0) return 0;
-  return with_product(args, [](const auto& product) { return product.workspace_bytes(); });
-}
-
-/// Products of one token in one region.
-class JoinedProducts {
- public:
-  explicit JoinedProducts(std::span<const LinearQuantisedArgs> all) : all_(all) {
-    for (const LinearQuantisedArgs& args : all)
-      bytes_ += with_product(args, [](const auto& p) { return p.weight_bytes(); });
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const Pieces n = with_product(all[i], [this](const auto& p) {
-        const std::int64_t panels = p.panels_of_piece(bytes_);
-        return Pieces{p.panels(), panels, ceil_div(p.panels(), panels)};
-      });
-      pieces_[i] = n;
-      count_ += n.count;
-    }
-  }
-
-  void run() const {
-    for (const LinearQuantisedArgs& args : all_)
-      with_product(args, [](const auto& p) { p.quantise_tokens(); });
-    parallel_for(count_, bytes_ < kLeastTaskBytes ? count_ : 1,
-                 [this](std::int64_t i, std::int64_t end) {
-                   for (; i < end; ++i) run_piece(i);
-                 });
-  }
-
- private:
-  struct Pieces {
-    std::int64_t panels, panels_each, count;
-  };
-
-  void run_piece(std::int64_t i) const {
-    std::size_t which = 0;
-    for (; i >= pieces_[which].count; ++which) i -= pieces_[which].count;
-    const Pieces& n = pieces_[which];
-    const std::int64_t first = i * n.panels_each;
-    with_product(all_[which], [&](const auto& p) {
-      p.run_panels_directly(first, std::min(n.panels, first + n.panels_each));
-    });
-  }
-
-  std::span<const LinearQuantisedArgs> all_;
-  std::array<Pieces, kMostJoined> pieces_{};
-  std::int64_t bytes_ = 0, count_ = 0;
-};
-
-inline bool can_join(const LinearQuantisedArgs& args) {
-  return args.x.count() > 0 && args.blocks.count() > 0 &&
-         args.workspace_bytes >= workspace_of_product(args) &&
-         with_product(args, [](const auto& p) { return p.is_direct(); });
-}
 
 }  // namespace lathe::kernels::LATHE_ISA

@@ -1,6 +1,6 @@
-// Products with quantised weights by vpdpbusd (AVX512-VNNI), and once more for the tests with
-// SIMDe's emulation of it.
-#include "lathe/engine/kernels/cpu/linear_quantised_driver.h"
+// Products with quantised weights by vpdpbusd: with AVX512-VNNI, with AVX-VNNI (256 bits), and for
+// the tests with SIMDe's emulation of the latter.
+#include "lathe/engine/kernels/cpu/quant_joined.h"
 
 namespace lathe::kernels::LATHE_ISA {
 
@@ -8,16 +8,8 @@ std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcep
   return workspace_of_product(args);
 }
 
-void linear_quantised(const LinearQuantisedArgs& args) noexcept {
-  if (args.x.count() == 0 || args.blocks.count() == 0 ||
-      args.workspace_bytes < workspace_of_product(args))
-    return reference::linear_quantised(args);
-  with_product(args, [](const auto& product) { product.run(); });
-}
+void linear_quantised(const LinearQuantisedArgs& args) noexcept { run_product(args); }
 
-void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
-  if (std::all_of(all.begin(), all.end(), can_join)) return JoinedProducts(all).run();
-  for (const LinearQuantisedArgs& args : all) LATHE_ISA::linear_quantised(args);
-}
+void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept { run_products(all); }
 
 }  // namespace lathe::kernels::LATHE_ISA

@@ -1,11 +1,11 @@
-// One token times sixteen rows of quantised weights, the rows read where they lie: each is
-// multiplied along k and its products are added across the lanes. Taking rows apart into a panel
-// (quant_unpack.h) pays only when several tokens share it. AVX512-VNNI only; the same bits as the
-// panels, since sums of a group are exact and the chain over groups is the same.
+// One token times sixteen rows of quantised weights where they lie. With AVX512-VNNI each row is
+// multiplied along k and its products are added across the lanes; otherwise rows are taken apart in
+// registers (quant_one_token.h). Taking them apart into a panel pays only when several tokens share
+// it. The same bits as the panels, since sums of a group are exact and the chain over groups is the
+// same.
 #pragma once
 
-#include "lathe/engine/kernels/cpu/quant_tile.h"
-#include "lathe/engine/kernels/cpu/quant_unpack.h"
+#include "lathe/engine/kernels/cpu/quant_one_token.h"
 
 namespace lathe::kernels::LATHE_ISA {
 
@@ -126,7 +126,7 @@ inline __m512i block_of_pair(const Rows16& rows, int i) {
 }
 
 template <QuantType kType, typename Kind>
-inline void add_blocks_32(const Unpacking& u, DirectSums& to) {
+inline void add_blocks_32(const RowsOfBlocks& u, DirectSums& to) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
     u.fetch_ahead(b, block_bytes(kType));
@@ -151,15 +151,25 @@ struct Pairs {
   }
 };
 
+/// Takes the scales and minima of a block.
+template <int kGroups>
+struct ScalesOfBlock {
+  alignas(64) float at[kGroups][16];
+  alignas(64) float least[kGroups][16];
+
+  void scale(std::int64_t, int g, F32x16 x) { store(at[g], x); }
+  void minimum(std::int64_t, int g, F32x16 x) { store(least[g], x); }
+};
+
 /// Q4_K and Q5_K.
 template <QuantType kType, typename Kind>
-inline void add_blocks_k4(const Unpacking& u, DirectSums& to) {
+inline void add_blocks_k4(const RowsOfBlocks& u, DirectSums& to) {
   constexpr bool kFifth = kType == QuantType::q5_k;
   constexpr int kLow = kFifth ? 48 : 16;
-  alignas(64) float scale[8 * 16], minimum[8 * 16];
+  ScalesOfBlock<8> scales;
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
-    unpack_scales_k(gather_words(rows, 0), scale, minimum);
+    unpack_scales_k(gather_words(rows, 0), b, scales);
     [[maybe_unused]] const auto fifth = [&] {
       if constexpr (kFifth) {
         return Pairs(rows, 16);
@@ -179,19 +189,19 @@ inline void add_blocks_k4(const Unpacking& u, DirectSums& to) {
           return q;
         };
         const HalfSums s = multiply_rows(to.x.q + b * 256 + group * 32, nibbles);
-        to.add<Kind>(b * 8 + group, s.low + s.high, load(scale + group * 16),
-                     load(minimum + group * 16));
+        to.add<Kind>(b * 8 + group, s.low + s.high, load(scales.at[group]),
+                     load(scales.least[group]));
       }
     }
   }
 }
 
 template <typename Kind>
-inline void add_blocks_q6_k(const Unpacking& u, DirectSums& to) {
-  alignas(64) float scale[16 * 16];
+inline void add_blocks_q6_k(const RowsOfBlocks& u, DirectSums& to) {
+  ScalesOfBlock<16> scales;
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(210)) {
-    unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), scale);
+    unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), b, scales);
     for (int half = 0; half < 2; ++half) {
       const Pairs low[2] = {{rows, 64 * half}, {rows, 64 * half + 32}};
       const Pairs high(rows, 128 + 32 * half);
@@ -204,8 +214,8 @@ inline void add_blocks_q6_k(const Unpacking& u, DirectSums& to) {
         };
         const HalfSums s = multiply_rows(to.x.q + b * 256 + part * 32, sixes);
         const std::int64_t g = b * 16 + part * 2;
-        to.add<Kind>(g, s.low, load(scale + part * 32), zero());
-        to.add<Kind>(g + 1, s.high, load(scale + part * 32 + 16), zero());
+        to.add<Kind>(g, s.low, load(scales.at[2 * part]), zero());
+        to.add<Kind>(g + 1, s.high, load(scales.at[2 * part + 1]), zero());
       }
     }
   }
@@ -213,7 +223,7 @@ inline void add_blocks_q6_k(const Unpacking& u, DirectSums& to) {
 
 /// The products of one token with sixteen rows (u.q, u.scale, u.minimum are not used).
 template <QuantType kType, typename Kind>
-inline F32x16 multiply_directly(const Unpacking& u, const Tokens& x) {
+inline F32x16 multiply_directly(const RowsOfBlocks& u, const Tokens& x) {
   DirectSums to{x};
   if constexpr (kType == QuantType::q6_k) {
     add_blocks_q6_k<Kind>(u, to);
@@ -227,11 +237,11 @@ inline F32x16 multiply_directly(const Unpacking& u, const Tokens& x) {
 
 #else
 
-constexpr bool reads_directly(QuantType) { return false; }
+constexpr bool reads_directly(QuantType) { return true; }
 
 template <QuantType kType, typename Kind>
-inline F32x16 multiply_directly(const Unpacking&, const Tokens&) {
-  return zero();
+inline F32x16 multiply_directly(const RowsOfBlocks& u, const Tokens& x) {
+  return multiply_one_token<kType, Kind>(u, x);
 }
 
 #endif

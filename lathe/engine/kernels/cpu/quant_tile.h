@@ -21,13 +21,27 @@ struct Panel {
   const float* minimum;   // the same, or null
 };
 
-/// Tokens, quantised: q [K], scale [K/32], and what the sums need once a group (Extra).
+/// Tokens, quantised: q [K], scale [K/32], and what the sums need once a group.
 struct Tokens {
   const std::int8_t* q;
   const float* scale;
   const float* total;         // scale * sum of q, for types with minima
-  const std::int32_t* start;  // -offset * sum of q, for the others
+  const std::int32_t* start;  // what the sum begins with (QuantKind)
   std::ptrdiff_t q_row, scale_row, group_row;
+};
+
+/// Memory that will be read soon, fetched a few lines at a time between multiplications: all at
+/// once would stop them, since a core waits for some dozens of lines at most.
+struct NextSlab {
+  const char* at = nullptr;
+  std::int64_t lines = 0;
+  std::int64_t each = 0;
+
+  void fetch() {
+    const std::int64_t n = lines < each ? lines : each;
+    for (std::int64_t i = 0; i < n; ++i) _mm_prefetch(at + i * 64, _MM_HINT_T1);
+    at += n * 64, lines -= n;
+  }
 };
 
 struct QuantTile {
@@ -36,18 +50,28 @@ struct QuantTile {
   std::ptrdiff_t panel_q, panel_scale;  // from one panel to the next
   std::int64_t groups;
   const float* bias;  // of the first output, or null; readable for all panels
+  NextSlab* ahead;    // what is fetched meanwhile, or null
   void* y;
   std::ptrdiff_t y_row;
   bool y_bf16;
   int columns;  // valid ones of 16 P
 };
 
-/// What the integer part of a tile depends on: k of a group, minima, largest stored q (255: signed
-/// bytes).
-template <int kGroup, bool kMinimum, int kMost>
+/// How the products of a group are summed.
+enum class Summing {
+  bytes,   // vpdpbusd: unsigned bytes, 32 bits; begins with -offset * sum of x
+  signs,   // signed bytes without it: every pair of products is widened to 32 bits; begins with 0
+  narrow,  // in 16 bits; begins with -offset * sum of x, in two parts (TokenBuffer)
+  narrow_plus,  // the same with an offset that is no part of q: what was begun with is given back
+};
+
+/// What the integer part of a tile depends on: k of a group, minima, and how it is summed.
+template <int kGroup, bool kMinimum, Summing kSumming>
 struct QuantKind {
-  static constexpr int group = kGroup, most = kMost;
+  static constexpr int group = kGroup;
   static constexpr bool minimum = kMinimum;
+  static constexpr Summing summing = kSumming;
+  static constexpr bool narrow = kSumming >= Summing::narrow;
 };
 
 template <int R, int P>
@@ -55,18 +79,51 @@ struct IntSums {
   I32x16 at[R][P];
 };
 
-#if defined(__AVX512VNNI__) || defined(LATHE_SIMDE)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(LATHE_SIMDE)
 
 constexpr bool kVnni = true;
 
 /// Four products of unsigned and signed bytes added to each lane, without saturation.
-inline I32x16 dot_bytes(I32x16 sum, I32x16 w, I32x16 x) {
+template <typename Kind>
+inline I32x16 add_products(I32x16 sum, I32x16 w, I32x16 x) {
 #ifdef LATHE_SIMDE
   return {simde_mm256_dpbusd_epi32(sum.lo, w.lo, x.lo),
           simde_mm256_dpbusd_epi32(sum.hi, w.hi, x.hi)};
+#elif !defined(__AVX512F__)
+  return {_mm256_dpbusd_avx_epi32(sum.lo, w.lo, x.lo), _mm256_dpbusd_avx_epi32(sum.hi, w.hi, x.hi)};
 #else
   return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)};
 #endif
+}
+
+#else
+
+constexpr bool kVnni = false;
+
+/// Four products added to each lane of a sum; w are bytes of a panel. Signed weights: |w| is the
+/// unsigned operand (128 for -128, which is right) and x takes the sign of w; x is never -128, and
+/// 2 * 128 * 127 fits in 16 bits.
+template <typename Kind>
+inline I32x16 add_products(I32x16 sum, I32x16 w, I32x16 x) {
+  if constexpr (Kind::narrow) return here(add_i16(sum, multiply_pairs(w, x)));
+  return here(sum + widen_pairs(multiply_pairs(abs_i8(w), with_signs(x, w))));
+}
+
+#endif
+
+/// The sum of a group in 32 bits.
+template <typename Kind>
+inline I32x16 whole_sum(I32x16 sum, I32x16 start) {
+  if constexpr (Kind::summing == Summing::narrow_plus) return widen_pairs(sum) - widen_pairs(start);
+  return Kind::narrow ? widen_pairs(sum) : sum;
+}
+
+/// What sums of group g of a token begin with.
+template <typename Kind>
+inline I32x16 start_of(const std::int32_t* start, std::int64_t g) {
+  const bool zero_start =
+      Kind::summing == Summing::signs || (Kind::minimum && Kind::summing != Summing::narrow_plus);
+  return zero_start ? splat_i32(0) : splat_i32(start[g]);
 }
 
 template <typename Kind, int R, int P>
@@ -81,63 +138,10 @@ inline void add_group(const std::uint8_t* w, std::ptrdiff_t panel, const std::in
     for (int r = 0; r < R; ++r) {
       const I32x16 token = splat_bytes(x + r * row + step * 4);
 #pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) s.at[r][p] = dot_bytes(s.at[r][p], columns[p], token);
+      for (int p = 0; p < P; ++p) s.at[r][p] = add_products<Kind>(s.at[r][p], columns[p], token);
     }
   }
 }
-
-#else
-
-constexpr bool kVnni = false;
-
-/// vpmaddubsw adds two products in 16 bits, saturating. Of q up to `most` by x up to 127, so many
-/// pairs fit: 15: all 8 of a group of 32; 31: 4; 63: 2.
-template <int kMost>
-constexpr int pairs_in_16_bits() {
-  constexpr int pairs = 32767 / (2 * 127 * kMost);
-  return pairs >= 8 ? 8 : pairs >= 4 ? 4 : pairs >= 2 ? 2 : 1;
-}
-
-/// The products of one step in 16 bits. Signed weights: |w| is the unsigned operand (128 for -128,
-/// which is right) and x takes the sign of w; x is never -128. 2 * 128 * 127 fits.
-template <typename Kind>
-inline I32x16 products(I32x16 w, I32x16 token) {
-  if constexpr (Kind::most == 255) return multiply_pairs(abs_i8(w), with_signs(token, w));
-  return multiply_pairs(w, token);
-}
-
-template <typename Kind, int R, int P>
-inline void add_group(const std::uint8_t* w, std::ptrdiff_t panel, const std::int8_t* x,
-                      std::ptrdiff_t row, IntSums<R, P>& s) {
-  constexpr int kSteps = Kind::group / 4;
-  constexpr int kRun = Kind::most == 255 ? 1 : pairs_in_16_bits<Kind::most>();
-  constexpr int kLength = kRun < kSteps ? kRun : kSteps;
-#pragma GCC unroll 8
-  for (int first = 0; first < kSteps; first += kLength) {
-    I32x16 narrow[R][P];
-#pragma GCC unroll 8
-    for (int step = first; step < first + kLength; ++step) {
-      I32x16 columns[P];
-#pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) columns[p] = load_i32(w + p * panel + step * 64);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const I32x16 token = splat_bytes(x + r * row + step * 4);
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-          const I32x16 next = products<Kind>(columns[p], token);
-          narrow[r][p] = step == first ? next : add_i16(narrow[r][p], next);
-        }
-      }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) s.at[r][p] = s.at[r][p] + widen_pairs(narrow[r][p]);
-  }
-}
-
-#endif
 
 /// The scales of group g applied to its sums.
 template <typename Kind, int R, int P>
@@ -149,7 +153,9 @@ inline void scale_group_sums(const QuantTile& t, std::int64_t g, const IntSums<R
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const float x = t.x.scale[r * t.x.scale_row + g * Kind::group / 32];
-      sums[r][p] = fma(scale * splat(x), to_float(s.at[r][p]), sums[r][p]);
+      const I32x16 start = start_of<Kind>(t.x.start + r * t.x.group_row, g);
+      const F32x16 sum = to_float(whole_sum<Kind>(s.at[r][p], start));
+      sums[r][p] = fma(scale * splat(x), sum, sums[r][p]);
     }
     if constexpr (Kind::minimum) {
       const F32x16 minimum = load(t.w.minimum + p * t.panel_scale + g * 16);
@@ -190,10 +196,10 @@ void run_quant_tile(const QuantTile& t) {
     IntSums<R, P> s;
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const std::int32_t start = Kind::minimum ? 0 : t.x.start[r * t.x.group_row + g];
 #pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) s.at[r][p] = splat_i32(start);
+      for (int p = 0; p < P; ++p) s.at[r][p] = start_of<Kind>(t.x.start + r * t.x.group_row, g);
     }
+    if (t.ahead != nullptr) t.ahead->fetch();
     add_group<Kind, R, P>(t.w.q + g * Kind::group * 16, t.panel_q, t.x.q + g * Kind::group,
                           t.x.q_row, s);
     scale_group_sums<Kind, R, P>(t, g, s, sums);

@@ -1,16 +1,23 @@
-// Blocks of sixteen rows taken apart into a panel (quant_tile.h), sixteen rows at a time: words are
-// transposed so that a vector holds the same four k of all rows.
+// Blocks of sixteen rows taken apart, sixteen rows at a time: words are transposed so that a vector
+// holds the same four k of all rows. What becomes of the vectors is the sink's business: a panel in
+// memory (PanelSink), or products with a token at once (quant_one_token.h).
+//
+// A sink has, for block b of a row and group g of the block:
+//   start(slot, b, g)          the group's vectors come next, under that slot (0 to 3)
+//   put(slot, b, step, vector) bytes q + offset of k 4 step to 4 step + 3 of the block
+//   finish(slot, b, g)         all vectors of the group have come
+//   scale(b, g, x), minimum(b, g, x)
+//   end(b)                     the block is complete
 #pragma once
 
-#include <cstring>
-
-#include "lathe/engine/kernels/cpu/matmul_rows.h"
+#include "lathe/engine/kernels/cpu/quant_rows.h"
 #include "lathe/engine/kernels/cpu/quant_tile.h"
+#include "lathe/engine/kernels/quant.h"
 
 namespace lathe::kernels::LATHE_ISA {
 
-/// What is added to q in a panel, so that it is never negative. Bytes that use their whole range
-/// stay signed where the multiply takes that.
+/// What is added to q, so that it is never negative. Bytes that use their whole range stay signed
+/// where the multiply takes that.
 constexpr int stored_offset(QuantType type) {
   switch (type) {
     case QuantType::q4_0:
@@ -31,135 +38,23 @@ constexpr int stored_offset(QuantType type) {
   }
 }
 
-/// Sixteen rows of blocks, and the panel that they become.
-struct Unpacking {
-  const std::uint8_t* rows;
-  std::ptrdiff_t stride;  // bytes from row to row
-  std::int64_t blocks;    // of a row
+/// Writes a panel (quant_tile.h).
+template <QuantType kType>
+struct PanelSink {
+  static constexpr int kSteps = block_elements(kType) / 4;
+  static constexpr int kGroups = block_elements(kType) / scale_group(kType);
   std::uint8_t* q;
-  float *scale, *minimum;
-  const std::uint8_t* next;  // sixteen rows that will be unpacked after these, or null
+  float *scales, *minima;
 
-  /// Fetches the part of the next rows that corresponds to block b: one after the other, while
-  /// sixteen rows at once are too many streams for the processor to foresee. Into the second-level
-  /// cache: fetching into the first took 1.4 times as long on Zen 4 (fewer misses fit there). Long
-  /// blocks are fetched in parts, between multiplications.
-  void fetch_ahead(std::int64_t b, int block_bytes, int part = 0, int parts = 1) const {
-    if (next == nullptr) return;
-    const auto* p = reinterpret_cast<const char*>(next + b * 16 * block_bytes);
-    const int lines = (16 * block_bytes + 63) / 64;
-    for (int line = lines * part / parts; line < lines * (part + 1) / parts; ++line)
-      _mm_prefetch(p + line * 64, _MM_HINT_T1);
+  void start(int, std::int64_t, int) const {}
+  void put(int, std::int64_t b, int step, I32x16 x) const {
+    store_i32(q + (b * kSteps + step) * 64, x);
   }
+  void finish(int, std::int64_t, int) const {}
+  void scale(std::int64_t b, int g, F32x16 x) const { store(scales + (b * kGroups + g) * 16, x); }
+  void minimum(std::int64_t b, int g, F32x16 x) const { store(minima + (b * kGroups + g) * 16, x); }
+  void end(std::int64_t) const {}
 };
-
-/// The same byte of sixteen rows. Four pointers, so that each row is one of their addresses plus at
-/// most a multiple of the stride that an instruction can hold: computing sixteen addresses anew for
-/// every load cost more than the loads.
-struct Rows16 {
-  const std::uint8_t* base[4];
-  std::ptrdiff_t stride, three;
-
-  Rows16(const std::uint8_t* p, std::ptrdiff_t stride)
-      : base{p, p + 4 * stride, p + 8 * stride, p + 12 * stride},
-        stride(stride),
-        three(3 * stride) {}
-
-  const std::uint8_t* at(int row) const {
-    const int r = row % 4;
-    return base[row / 4] + (r == 3 ? three : r * stride);
-  }
-  void advance(std::ptrdiff_t bytes) {
-#pragma GCC unroll 4
-    for (auto& p : base) p += bytes;
-  }
-};
-
-struct Words {
-  I32x16 at[4];
-};
-
-/// Bytes `offset` to `offset` + 15 of sixteen rows as four vectors.
-#if defined(__AVX512F__)
-inline Words gather_words(const Rows16& rows, int offset) {
-  const auto four = [&](int i) {
-    return _mm_loadu_ps(reinterpret_cast<const float*>(rows.at(i) + offset));
-  };
-  __m512 in[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    in[i] = _mm512_castps128_ps512(four(i));
-    in[i] = _mm512_insertf32x4(in[i], four(i + 4), 1);
-    in[i] = _mm512_insertf32x4(in[i], four(i + 8), 2);
-    in[i] = _mm512_insertf32x4(in[i], four(i + 12), 3);
-  }
-  Block block;
-  transpose_lanes(in, block);
-  Words words;
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) words.at[i] = bits_of(block.word[i]);
-  return words;
-}
-#else
-inline Words gather_words(const Rows16& rows, int offset) {
-  __m256 low[4], high[4];
-  const auto four = [&](int i) {
-    return _mm_loadu_ps(reinterpret_cast<const float*>(rows.at(i) + offset));
-  };
-  const auto two = [&](int i) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(four(i)), four(i + 4), 1);
-  };
-  const __m256 first[4] = {two(0), two(1), two(2), two(3)};
-  const __m256 second[4] = {two(8), two(9), two(10), two(11)};
-  transpose_lanes(first, low);
-  transpose_lanes(second, high);
-  Words words;
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) words.at[i] = bits_of(F32x16{low[i], high[i]});
-  return words;
-}
-#endif
-
-/// The f16 at `offset` of sixteen rows. Put together in general registers: vector ports are busy.
-inline F32x16 gather_f16(const Rows16& rows, int offset) {
-  std::uint64_t four[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    four[i] = 0;
-#pragma GCC unroll 4
-    for (int j = 3; j >= 0; --j) {
-      std::uint16_t half;
-      std::memcpy(&half, rows.at(4 * i + j) + offset, 2);
-      four[i] = four[i] << 16 | half;
-    }
-  }
-  const auto two = [&](int i) {
-    return _mm_set_epi64x(static_cast<long long>(four[i + 1]), static_cast<long long>(four[i]));
-  };
-#if defined(__AVX512F__)
-  return {_mm512_cvtph_ps(_mm256_set_m128i(two(2), two(0)))};
-#else
-  return {_mm256_cvtph_ps(two(0)), _mm256_cvtph_ps(two(2))};
-#endif
-}
-
-/// The low halves of sixteen words as f16.
-inline F32x16 half_words(I32x16 x) {
-#if defined(__AVX512F__)
-  return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(x.v))};
-#else
-  const __m256i mask = _mm256_set1_epi32(0xFFFF);
-  const __m256i both = _mm256_permute4x64_epi64(
-      _mm256_packus_epi32(_mm256_and_si256(x.lo, mask), _mm256_and_si256(x.hi, mask)), 0xD8);
-  return {_mm256_cvtph_ps(_mm256_castsi256_si128(both)),
-          _mm256_cvtph_ps(_mm256_extracti128_si256(both, 1))};
-#endif
-}
-
-inline I32x16 bytes(int x) {
-  return splat_i32(static_cast<int>(static_cast<unsigned>(x) * 0x01010101u));
-}
-inline void put(std::uint8_t* q, int step, I32x16 x) { store_i32(q + step * 64, x); }
 
 /// Tables stored with the offset of their type.
 struct NibbleTable {
@@ -176,16 +71,6 @@ constexpr NibbleTable table_of(QuantType type) {
   return out;
 }
 
-/// 2^(e - 128) for the byte at `offset` of sixteen rows.
-inline F32x16 gather_half_of_e8m0(const Rows16& rows, int offset) {
-  alignas(64) std::uint32_t bits[16];
-  for (int i = 0; i < 16; ++i) {
-    const std::uint32_t e = rows.at(i)[offset];
-    bits[i] = e < 2 ? 0x00200000u << e : (e - 1) << 23;
-  }
-  return load(reinterpret_cast<const float*>(bits));
-}
-
 /// Where the parts of a block of 32 begin.
 template <QuantType kType>
 struct Layout32 {
@@ -194,8 +79,15 @@ struct Layout32 {
   static constexpr int low = high + (fifth ? 4 : 0);
 };
 
-template <QuantType kType>
-inline void unpack_nibbles(const Rows16& rows, std::uint8_t* q) {
+/// Bits 4 step to 4 step + 3 of each lane as bit 4 of its four bytes.
+inline I32x16 fifth_bits(I32x16 words, int step) {
+  const I32x16 raised = step % 2 == 0 ? words << 4 : words;  // then they are bits 4 to 7 of a byte
+  const I32x16 bit = repeat_byte(raised, step / 2) & splat_i32(static_cast<int>(0x80402010u));
+  return min_u8(bit, bytes(16));
+}
+
+template <QuantType kType, typename Sink>
+inline void unpack_nibbles(const Rows16& rows, std::int64_t b, Sink& sink) {
   using Layout = Layout32<kType>;
   constexpr bool kTable = kType == QuantType::iq4_nl || kType == QuantType::mxfp4;
   static constexpr NibbleTable kValues = table_of(kType);
@@ -206,120 +98,165 @@ inline void unpack_nibbles(const Rows16& rows, std::uint8_t* q) {
   for (int i = 0; i < 4; ++i) {
     I32x16 low = words.at[i] & bytes(15), high = (words.at[i] >> 4) & bytes(15);
     if constexpr (Layout::fifth) {
-      low = low | spread_bits(fifth >> (4 * i)) << 4;
-      high = high | spread_bits(fifth >> (16 + 4 * i)) << 4;
+      low = low | fifth_bits(fifth, i);
+      high = high | fifth_bits(fifth, 4 + i);
     }
     if constexpr (kTable) low = look_up16(kValues.at, low), high = look_up16(kValues.at, high);
-    put(q, i, low);
-    put(q, 4 + i, high);
+    sink.put(0, b, i, low);
+    sink.put(0, b, 4 + i, high);
   }
 }
 
-template <QuantType kType>
-void unpack_32(const Unpacking& u) {
+template <QuantType kType, typename Sink>
+inline void unpack_32(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
     u.fetch_ahead(b, block_bytes(kType));
-    std::uint8_t* q = u.q + b * 512;
     if constexpr (kType == QuantType::mxfp4) {
-      store(u.scale + b * 16, gather_half_of_e8m0(rows, 0));
+      sink.scale(b, 0, gather_half_of_e8m0(rows, 0));
     } else {
-      store(u.scale + b * 16, gather_f16(rows, 0));
+      sink.scale(b, 0, gather_f16(rows, 0));
     }
-    if constexpr (has_minimum(kType)) store(u.minimum + b * 16, gather_f16(rows, 2));
+    if constexpr (has_minimum(kType)) sink.minimum(b, 0, gather_f16(rows, 2));
+    sink.start(0, b, 0);
     if constexpr (kType == QuantType::q8_0) {
+#pragma GCC unroll 2
       for (int half = 0; half < 2; ++half) {
         const Words words = gather_words(rows, 2 + 16 * half);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i)
-          put(q, 4 * half + i, kVnni ? words.at[i] ^ bytes(128) : words.at[i]);
+          sink.put(0, b, 4 * half + i, kVnni ? words.at[i] ^ bytes(128) : words.at[i]);
       }
     } else {
-      unpack_nibbles<kType>(rows, q);
+      unpack_nibbles<kType>(rows, b, sink);
     }
+    sink.finish(0, b, 0);
+    sink.end(b);
   }
 }
 
 /// Scales and minima of Q4_K and Q5_K: sixteen bytes at the start of a block.
-inline void unpack_scales_k(const Words& head, float* scale, float* minimum) {
+template <typename Sink>
+inline void unpack_scales_k(const Words& head, std::int64_t b, Sink& sink) {
   const F32x16 d = half_words(head.at[0]), least = half_words(head.at[0] >> 16);
   const auto six = [](I32x16 x) { return x & splat_i32(63); };
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    const I32x16 a = head.at[1] >> (8 * i), b = head.at[2] >> (8 * i), c = head.at[3] >> (8 * i);
-    const I32x16 high_a = (a >> 2) & splat_i32(48), high_b = (b >> 2) & splat_i32(48);
+    const I32x16 a = head.at[1] >> (8 * i), m = head.at[2] >> (8 * i), c = head.at[3] >> (8 * i);
+    const I32x16 high_a = (a >> 2) & splat_i32(48), high_m = (m >> 2) & splat_i32(48);
     const I32x16 low = c & splat_i32(15), upper = (c >> 4) & splat_i32(15);
-    store(scale + i * 16, d * to_float(six(a)));
-    store(minimum + i * 16, -(least * to_float(six(b))));
-    store(scale + (4 + i) * 16, d * to_float(low | high_a));
-    store(minimum + (4 + i) * 16, -(least * to_float(upper | high_b)));
+    sink.scale(b, i, d * to_float(six(a)));
+    sink.minimum(b, i, -(least * to_float(six(m))));
+    sink.scale(b, 4 + i, d * to_float(low | high_a));
+    sink.minimum(b, 4 + i, -(least * to_float(upper | high_m)));
   }
 }
 
-/// Q4_K and Q5_K: 32 bytes hold two groups of 32.
-template <QuantType kType>
-void unpack_k4(const Unpacking& u) {
+/// Every byte moved so that its bit n becomes bit 4; other bits are of no use.
+inline I32x16 bit_to_4(I32x16 x, int n) { return n < 4 ? x << (4 - n) : x >> (n - 4); }
+
+/// Two groups of Q4_K or Q5_K: 32 bytes hold both. `fifth` are the words with the fifth bits.
+template <bool kFifth, typename Sink>
+inline void unpack_pair_k(const Rows16& rows, std::int64_t b, int pair, const Words (&fifth)[2],
+                          Sink& sink) {
+  sink.start(0, b, 2 * pair);
+  sink.start(1, b, 2 * pair + 1);
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    const Words words = gather_words(rows, (kFifth ? 48 : 16) + 32 * pair + 16 * half);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      I32x16 low = words.at[i] & bytes(15), high = (words.at[i] >> 4) & bytes(15);
+      if constexpr (kFifth) {
+        low = low | (bit_to_4(fifth[half].at[i], 2 * pair) & bytes(16));
+        high = high | (bit_to_4(fifth[half].at[i], 2 * pair + 1) & bytes(16));
+      }
+      sink.put(0, b, 16 * pair + 4 * half + i, low);
+      sink.put(1, b, 16 * pair + 8 + 4 * half + i, high);
+    }
+  }
+  sink.finish(0, b, 2 * pair);
+  sink.finish(1, b, 2 * pair + 1);
+}
+
+/// Q4_K and Q5_K.
+template <QuantType kType, typename Sink>
+inline void unpack_k4(const RowsOfBlocks& u, Sink& sink) {
   constexpr bool kFifth = kType == QuantType::q5_k;
-  constexpr int kLow = kFifth ? 48 : 16;
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
-    u.fetch_ahead(b, block_bytes(kType));
-    unpack_scales_k(gather_words(rows, 0), u.scale + b * 128, u.minimum + b * 128);
-    for (int half = 0; half < 2; ++half) {
-      Words fifth{};
-      if constexpr (kFifth) fifth = gather_words(rows, 16 + 16 * half);
-      for (int pair = 0; pair < 4; ++pair) {
-        const Words words = gather_words(rows, kLow + 32 * pair + 16 * half);
-        std::uint8_t* q = u.q + b * 4096 + pair * 1024 + half * 256;
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          I32x16 low = words.at[i] & bytes(15), high = (words.at[i] >> 4) & bytes(15);
-          if constexpr (kFifth) {
-            low = low | ((fifth.at[i] >> (2 * pair)) & bytes(1)) << 4;
-            high = high | ((fifth.at[i] >> (2 * pair + 1)) & bytes(1)) << 4;
-          }
-          put(q, i, low);
-          put(q, 8 + i, high);
-        }
-      }
+    unpack_scales_k(gather_words(rows, 0), b, sink);
+    Words fifth[2];
+    if constexpr (kFifth) fifth[0] = gather_words(rows, 16), fifth[1] = gather_words(rows, 32);
+    for (int pair = 0; pair < 4; ++pair) {
+      u.fetch_ahead(b, block_bytes(kType), pair, 4);
+      unpack_pair_k<kFifth>(rows, b, pair, fifth, sink);
     }
+    sink.end(b);
   }
 }
 
 /// Sixteen signed scales, one byte each, times d.
-inline void unpack_scales_6(const Words& scales, F32x16 d, float* to) {
+template <typename Sink>
+inline void unpack_scales_6(const Words& scales, F32x16 d, std::int64_t b, Sink& sink) {
   for (int g = 0; g < 16; ++g) {
     const I32x16 byte = (scales.at[g / 4] >> (g % 4 * 8)) & splat_i32(255);
     const I32x16 value = (byte ^ splat_i32(128)) - splat_i32(128);
-    store(to + g * 16, d * to_float(value));
+    sink.scale(b, g, d * to_float(value));
   }
 }
 
-inline void unpack_q6_k(const Unpacking& u) {
+/// Four groups of Q6_K: those that 16 bytes of both nibble planes and of the plane of two bits
+/// hold.
+template <typename Sink>
+inline void unpack_part_6(const Rows16& rows, std::int64_t b, int part, Sink& sink) {
+  const int half = part / 2, at = part % 2 * 16, first = half * 8 + part % 2;
+  const Words a = gather_words(rows, 64 * half + at);
+  const Words c = gather_words(rows, 64 * half + 32 + at);
+  const Words high = gather_words(rows, 128 + 32 * half + at);
+  const I32x16 two = bytes(48), four = bytes(15);
+  const auto group = [&](int quarter, const auto& byte) {
+    const int g = first + 2 * quarter;
+    sink.start(0, b, g);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) sink.put(0, b, 4 * g + i, byte(i));
+    sink.finish(0, b, g);
+  };
+  group(0, [&](int i) { return (a.at[i] & four) | ((high.at[i] << 4) & two); });
+  group(1, [&](int i) { return (c.at[i] & four) | ((high.at[i] << 2) & two); });
+  group(2, [&](int i) { return ((a.at[i] >> 4) & four) | (high.at[i] & two); });
+  group(3, [&](int i) { return ((c.at[i] >> 4) & four) | ((high.at[i] >> 2) & two); });
+}
+
+template <typename Sink>
+inline void unpack_q6_k(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(210)) {
-    u.fetch_ahead(b, 210);
-    unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), u.scale + b * 256);
-    for (int part = 0; part < 4; ++part) {  // 16 of the 32 bytes of each half block
-      const int half = part / 2, at = part % 2 * 16;
-      const Words a = gather_words(rows, 64 * half + at);
-      const Words c = gather_words(rows, 64 * half + 32 + at);
-      const Words high = gather_words(rows, 128 + 32 * half + at);
-      std::uint8_t* q = u.q + b * 4096 + half * 2048 + at * 16;
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const I32x16 h = high.at[i], two = bytes(48), four = bytes(15);
-        put(q, i, (a.at[i] & four) | ((h << 4) & two));
-        put(q, 8 + i, (c.at[i] & four) | ((h << 2) & two));
-        put(q, 16 + i, ((a.at[i] >> 4) & four) | (h & two));
-        put(q, 24 + i, ((c.at[i] >> 4) & four) | ((h >> 2) & two));
-      }
+    unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), b, sink);
+    for (int part = 0; part < 4; ++part) {
+      u.fetch_ahead(b, 210, part, 4);
+      unpack_part_6(rows, b, part, sink);
     }
+    sink.end(b);
   }
 }
 
-/// Sixteen bytes of a plane of two bits: vectors for k 4i + 32s, s = 0 .. 3.
-inline void unpack_q2_k(const Unpacking& u) {
+/// The four groups that sixteen bytes of a plane of two bits hold; byte(i, s) gives word i of group
+/// s.
+template <typename Sink, typename Byte>
+inline void put_groups_of_plane(std::int64_t b, int part, Sink& sink, const Byte& byte) {
+#pragma GCC unroll 4
+  for (int s = 0; s < 4; ++s) {
+    const int g = part / 2 * 8 + 2 * s + part % 2;
+    sink.start(0, b, g);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) sink.put(0, b, 4 * g + i, byte(i, s));
+    sink.finish(0, b, g);
+  }
+}
+
+template <typename Sink>
+inline void unpack_q2_k(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(84)) {
     u.fetch_ahead(b, 84);
@@ -327,56 +264,60 @@ inline void unpack_q2_k(const Unpacking& u) {
     const Words scales = gather_words(rows, 0);
     for (int g = 0; g < 16; ++g) {
       const I32x16 byte = scales.at[g / 4] >> (g % 4 * 8);
-      store(u.scale + b * 256 + g * 16, d * to_float(byte & splat_i32(15)));
-      store(u.minimum + b * 256 + g * 16, -(least * to_float((byte >> 4) & splat_i32(15))));
+      sink.scale(b, g, d * to_float(byte & splat_i32(15)));
+      sink.minimum(b, g, -(least * to_float((byte >> 4) & splat_i32(15))));
     }
     for (int part = 0; part < 4; ++part) {
       const Words words = gather_words(rows, 16 + 16 * part);
-      std::uint8_t* q = u.q + b * 4096 + part / 2 * 2048 + part % 2 * 256;
-      for (int s = 0; s < 4; ++s)
-        for (int i = 0; i < 4; ++i) put(q, 8 * s + i, (words.at[i] >> (2 * s)) & bytes(3));
+      put_groups_of_plane(b, part, sink,
+                          [&](int i, int s) { return (words.at[i] >> (2 * s)) & bytes(3); });
     }
+    sink.end(b);
   }
 }
 
-inline void unpack_q3_k(const Unpacking& u) {
+template <typename Sink>
+inline void unpack_scales_q3_k(const Rows16& rows, std::int64_t b, Sink& sink) {
+  const F32x16 d = gather_f16(rows, 108);
+  const Words packed = gather_words(rows, 94);  // bytes 94 and 95, then twelve of scales
+  const auto byte = [&](int i) { return packed.at[(i + 2) / 4] >> ((i + 2) % 4 * 8); };
+  for (int g = 0; g < 16; ++g) {
+    const I32x16 low = (g < 8 ? byte(g) : byte(g - 8) >> 4) & splat_i32(15);
+    const I32x16 high = (byte(8 + g % 4) >> (2 * (g / 4))) & splat_i32(3);
+    sink.scale(b, g, d * to_float((low | high << 4) - splat_i32(32)));
+  }
+}
+
+template <typename Sink>
+inline void unpack_q3_k(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(110)) {
     u.fetch_ahead(b, 110);
-    const F32x16 d = gather_f16(rows, 108);
-    const Words packed = gather_words(rows, 94);  // bytes 94 and 95, then twelve of scales
-    const auto byte = [&](int i) { return packed.at[(i + 2) / 4] >> ((i + 2) % 4 * 8); };
-    for (int g = 0; g < 16; ++g) {
-      const I32x16 low = (g < 8 ? byte(g) : byte(g - 8) >> 4) & splat_i32(15);
-      const I32x16 high = (byte(8 + g % 4) >> (2 * (g / 4))) & splat_i32(3);
-      store(u.scale + b * 256 + g * 16, d * to_float((low | high << 4) - splat_i32(32)));
-    }
+    unpack_scales_q3_k(rows, b, sink);
     for (int part = 0; part < 4; ++part) {
       const Words words = gather_words(rows, 32 + 16 * part);
       const Words third = gather_words(rows, part % 2 * 16);
-      std::uint8_t* q = u.q + b * 4096 + part / 2 * 2048 + part % 2 * 256;
-      for (int s = 0; s < 4; ++s) {
-        for (int i = 0; i < 4; ++i) {
-          const I32x16 high = (third.at[i] >> (part / 2 * 4 + s)) & bytes(1);
-          put(q, 8 * s + i, ((words.at[i] >> (2 * s)) & bytes(3)) | high << 2);
-        }
-      }
+      put_groups_of_plane(b, part, sink, [&](int i, int s) {
+        const I32x16 high = (third.at[i] >> (part / 2 * 4 + s)) & bytes(1);
+        return ((words.at[i] >> (2 * s)) & bytes(3)) | high << 2;
+      });
     }
+    sink.end(b);
   }
 }
 
-template <QuantType kType>
-inline void unpack(const Unpacking& u) {
+template <QuantType kType, typename Sink>
+inline void unpack(const RowsOfBlocks& u, Sink&& sink) {
   if constexpr (kType == QuantType::q2_k) {
-    unpack_q2_k(u);
+    unpack_q2_k(u, sink);
   } else if constexpr (kType == QuantType::q3_k) {
-    unpack_q3_k(u);
+    unpack_q3_k(u, sink);
   } else if constexpr (kType == QuantType::q6_k) {
-    unpack_q6_k(u);
+    unpack_q6_k(u, sink);
   } else if constexpr (kType == QuantType::q4_k || kType == QuantType::q5_k) {
-    unpack_k4<kType>(u);
+    unpack_k4<kType>(u, sink);
   } else {
-    unpack_32<kType>(u);
+    unpack_32<kType>(u, sink);
   }
 }
 

@@ -36,13 +36,12 @@ inline I32x16 look_up16(const std::int8_t* table, I32x16 a) {
   const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
   return {_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), a.v)};
 }
-/// Bits 0 to 3 of each lane as bit 0 of its four bytes.
-inline I32x16 spread_bits(I32x16 a) {
-  const __m512i table = _mm512_setr_epi32(0, 1, 0x100, 0x101, 0x10000, 0x10001, 0x10100, 0x10101,
-                                          0x1000000, 0x1000001, 0x1000100, 0x1000101, 0x1010000,
-                                          0x1010001, 0x1010100, 0x1010101);
-  return {_mm512_permutexvar_epi32(a.v, table)};
+/// Byte n of each lane four times.
+inline I32x16 repeat_byte(I32x16 a, int n) {
+  const __m512i first = _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0);
+  return {_mm512_shuffle_epi8(a.v, _mm512_add_epi8(first, _mm512_set1_epi8(static_cast<char>(n))))};
 }
+inline I32x16 min_u8(I32x16 a, I32x16 b) { return {_mm512_min_epu8(a.v, b.v)}; }
 /// Products of bytes in pairs, added, in 16 bits: a unsigned, b signed. Must not exceed 32,767.
 inline I32x16 multiply_pairs(I32x16 a, I32x16 b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
 inline I32x16 add_i16(I32x16 a, I32x16 b) { return {_mm512_add_epi16(a.v, b.v)}; }
@@ -52,6 +51,12 @@ inline I32x16 abs_i8(I32x16 a) { return {_mm512_abs_epi8(a.v)}; }
 /// b with the signs of a: -b where a < 0.
 inline I32x16 with_signs(I32x16 b, I32x16 a) {
   return {_mm512_mask_sub_epi8(b.v, _mm512_movepi8_mask(a.v), _mm512_setzero_si512(), b.v)};
+}
+/// a, computed here: g++ would turn a chain of integer additions into a tree, and keep on the stack
+/// all products that it joins.
+inline I32x16 here(I32x16 a) {
+  asm("" : "+v"(a.v));
+  return a;
 }
 
 #else
@@ -106,13 +111,15 @@ inline I32x16 look_up16(const std::int8_t* table, I32x16 a) {
       _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
 }
-inline __m256i spread_bits8(__m256i a) {  // two doublings of the distance between bits
-  a = _mm256_and_si256(a, _mm256_set1_epi32(15));
-  a = _mm256_and_si256(_mm256_or_si256(a, _mm256_slli_epi32(a, 14)), _mm256_set1_epi32(0x30003));
-  return _mm256_and_si256(_mm256_or_si256(a, _mm256_slli_epi32(a, 7)),
-                          _mm256_set1_epi32(0x1010101));
+inline I32x16 repeat_byte(I32x16 a, int n) {
+  const __m256i first = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0C0C0C0C, 0, 0x04040404,
+                                          0x08080808, 0x0C0C0C0C);
+  const __m256i places = _mm256_add_epi8(first, _mm256_set1_epi8(static_cast<char>(n)));
+  return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
 }
-inline I32x16 spread_bits(I32x16 a) { return {spread_bits8(a.lo), spread_bits8(a.hi)}; }
+inline I32x16 min_u8(I32x16 a, I32x16 b) {
+  return {_mm256_min_epu8(a.lo, b.lo), _mm256_min_epu8(a.hi, b.hi)};
+}
 inline I32x16 multiply_pairs(I32x16 a, I32x16 b) {
   return {_mm256_maddubs_epi16(a.lo, b.lo), _mm256_maddubs_epi16(a.hi, b.hi)};
 }
@@ -126,6 +133,10 @@ inline I32x16 widen_pairs(I32x16 a) {
 inline I32x16 abs_i8(I32x16 a) { return {_mm256_abs_epi8(a.lo), _mm256_abs_epi8(a.hi)}; }
 inline I32x16 with_signs(I32x16 b, I32x16 a) {
   return {_mm256_sign_epi8(b.lo, a.lo), _mm256_sign_epi8(b.hi, a.hi)};
+}
+inline I32x16 here(I32x16 a) {
+  asm("" : "+x"(a.lo), "+x"(a.hi));
+  return a;
 }
 
 #endif
