@@ -145,6 +145,8 @@ class QuantProduct {
   std::int64_t front_bytes() const {
     return args_.exact ? 0 : round_up(tokens_.bytes() + groups_.bytes(), 64);
   }
+  /// Behind what is shared: tokens and groups may lie in the workspace of another product.
+  char* own_workspace() const { return static_cast<char*>(args_.workspace) + front_bytes(); }
   std::int64_t slabs() const { return ceil_div(panels_, slab_panels_); }
 
   /// Whether rows are read where they lie, for the only token.
@@ -181,7 +183,7 @@ class QuantProduct {
   }
 
   Buffers buffers() const {
-    char* at = tokens_.data + front_bytes() + thread_index() * thread_bytes();
+    char* at = own_workspace() + thread_index() * thread_bytes();
     const auto take = [&at](std::int64_t bytes) {
       char* taken = at;
       at += bytes;
@@ -364,7 +366,7 @@ class QuantProduct {
       const auto size = static_cast<std::int64_t>(size_of(p.bias.dtype));
       p.bias.data = p.bias.template as<char>() + first * 16 * p.bias.strides[0] * size;
     }
-    p.workspace = tokens_.data + front_bytes() + thread_count() * thread_bytes();
+    p.workspace = own_workspace() + thread_count() * thread_bytes();
     return p;
   }
 
