@@ -17,7 +17,7 @@ Tensor meta_of(const Graph& graph, int v) {
   return Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
 }
 
-std::string shapes_of(const Graph& graph, const Node& node) {
+std::string written_shapes(const Graph& graph, const Node& node) {
   std::string text;
   for (const auto* list : {&node.in, &node.out}) {
     if (list == &node.out) text += " ->";
@@ -99,7 +99,7 @@ GraphPlan measure_graph(const std::string& name, graph::Replay& replay, const Ca
   std::map<std::string, std::size_t> rows;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    const std::string op_name = graph::name_of(node), shapes = shapes_of(graph, node);
+    const std::string op_name = graph::name_of(node), shapes = written_shapes(graph, node);
     const auto [row, is_new] = rows.try_emplace(op_name + " " + shapes, plan.ops.size());
     const OpTotals cost = cost_of(graph, node);
     if (is_new)
