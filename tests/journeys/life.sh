@@ -112,7 +112,7 @@ refused 2 'model.layers: the recipe asks for 3' "$lathe" train tiny.toml --out o
   --set model.weights=run --set model.layers=3
 
 # Nowhere to write.
-if [ "$(id -u)" = 0 ] && mkdir full && mount -t tmpfs -o size=600k tmpfs full 2> /dev/null; then
+if [ "$(id -u)" = 0 ] && mkdir full && mount -t tmpfs -o size=900k tmpfs full 2> /dev/null; then
   refused 7 'No space left on device' "$lathe" train tiny.toml --out full/run --set checkpoint.every_steps=1 --set checkpoint.keep=50
   check 'a full disk leaves a valid checkpoint' bash -c "rm -rf full/run/cache; '$lathe' score full/run - <<< '{\"ids\": [1, 2]}'"
   umount full

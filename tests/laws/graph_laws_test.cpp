@@ -69,6 +69,8 @@ TEST_P(GraphLaws, ReplayEqualsEager) {
     for (std::size_t s = 0; s < samples.size(); ++s) {
       for (const DType type : {DType::f32, DType::bf16, DType::f64}) {
         if (type != DType::f32 && (!samples[s].mixed_types || def.is(kInPlace))) continue;
+        // f64 is for gradients (op_laws_test.cpp): ops without any may refuse it.
+        if (type == DType::f64 && samples[s].differentiable == 0) continue;
         const auto inputs = draw(def, samples[s], s, type);
         const auto expected = call(def, inputs, samples[s].attrs);
         for (const bool temporary : {false, true}) {
