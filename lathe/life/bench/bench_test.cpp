@@ -67,8 +67,11 @@ TEST(Cost, IsThatOfTheShapes) {
   const double layer = 2 * 32 * 32 + 2 * 16 * 32 + 3 * 64 * 32;
   const double norms = (2 * 2 + 1) * 32;
   EXPECT_EQ(cost.head(3).flops, 2.0 * 3 * 40 * 32);
-  // Two layers, two heads: keys of 8 elements, values in panels of 16 (kernels/kv_layout.h).
+  // Two layers of two heads: keys of 8, values in panels of 16; in q8_0 a scale beside each.
   EXPECT_EQ(cost.kv_bytes(), 2 * 2 * (8 + 16) * 4);
+  EXPECT_EQ(cost.cache(), "f32");
+  network->set_cache_type(kernels::KvType::q8_0);
+  EXPECT_EQ(Cost(*network).kv_bytes(), 2 * 2 * (8 + 16 + 2 * 4));
   EXPECT_EQ(cost.weight_bytes(), 4 * (2 * layer + norms + 40 * 32));
   // Two tokens behind three see 4 and 5 keys.
   const Work w = cost.layers(1, 2, 3);

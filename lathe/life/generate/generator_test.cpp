@@ -228,7 +228,8 @@ TEST(Score, TypesOfTheCache) {
     double apart = 0;
     for (std::size_t i = 0; i < f32.size(); ++i)
       apart = std::max(apart, std::abs(static_cast<double>(rounded[i] - f32[i])));
-    EXPECT_LT(apart, 0.2) << kernels::name(type);  // measured: see below
+    // Weights ten times as large as usual magnify it: 0.034 and 0.10 were measured.
+    EXPECT_LT(apart, 0.2) << kernels::name(type);
     const auto state = model->make_state(1, 60);
     Tensor last;
     for (const std::int32_t id : Ids(text.begin(), text.end() - 1))
