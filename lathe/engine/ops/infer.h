@@ -36,6 +36,15 @@ inline void check_ids(const char* subject, const Tensor& ids, std::int64_t limit
            p[i], i, limit);
 }
 
+/// All elements of a dense view in one row.
+inline View as_vector(const View& v) {
+  View flat = v;
+  flat.rank = 1;
+  flat.dims[0] = v.count();
+  flat.strides[0] = 1;
+  return flat;
+}
+
 /// All rows of the last axis: [...,C] -> [N,C] as a view for row kernels.
 inline View as_rows(const View& v) {
   View rows;

@@ -26,16 +26,6 @@ Shape rows_shape(const Tensor& x) {
   return shape;
 }
 
-View as_vector(const View& v) {
-  View flat;
-  flat.data = v.data;
-  flat.dtype = v.dtype;
-  flat.rank = 1;
-  flat.dims[0] = v.count();
-  flat.strides[0] = 1;
-  return flat;
-}
-
 DType out_type(const Tensor& x, const Attrs& attrs) {
   return x.dtype() == DType::f64 ? DType::f64 : attrs.as<NormAttrs>().out;
 }

@@ -8,14 +8,6 @@
 namespace lathe::ops {
 namespace {
 
-View as_vector(const View& v) {
-  View flat = v;
-  flat.rank = 1;
-  flat.dims[0] = v.count();
-  flat.strides[0] = 1;
-  return flat;
-}
-
 void expect_rows(const char* subject, const Tensor& ids, const Tensor& used) {
   expect_i32(subject, ids);
   expect_i32(subject, used);

@@ -1,5 +1,5 @@
-// Products with quantised weights by vpdpbusd: with AVX512-VNNI, with AVX-VNNI (256 bits), and for
-// the tests with SIMDe's emulation of the latter.
+// Products with quantised weights by vpdpbusd (AVX512-VNNI), and once more for the tests with
+// SIMDe's emulation of it.
 #include "lathe/engine/kernels/cpu/quant_joined.h"
 
 namespace lathe::kernels::LATHE_ISA {
