@@ -3,23 +3,13 @@
 #include <algorithm>
 
 #include "lathe/base/parallel.h"
+#include "lathe/engine/ops/infer.h"
 
 namespace lathe::graph {
 namespace {
 
 std::int64_t thread_bytes(const Node& chain) {
   return std::ssize(chain.inner) * kTile * static_cast<std::int64_t>(sizeof(float));
-}
-
-/// Seen as a row.
-View flat(const View& v, std::int64_t count) {
-  View row;
-  row.data = v.data;
-  row.dtype = v.dtype;
-  row.rank = 1;
-  row.dims[0] = count;
-  row.strides[0] = 1;
-  return row;
 }
 
 }  // namespace
@@ -60,14 +50,14 @@ ChainRun::ChainRun(const Graph& graph, const Node& chain,
     const Value& value = graph.value(v);
     const auto inner = std::find(chain.inner.begin(), chain.inner.end(), v);
     if (inner != chain.inner.end()) {
-      view = flat(value.view(nullptr), count_);
+      view = ops::as_vector(value.view(nullptr));
       view.data = workspace +
                   (inner - chain.inner.begin()) * kTile * static_cast<std::int64_t>(sizeof(float));
       return Place::inner;
     }
     view = value.view(begin_of(value.buffer));
     if (value.count() != count_) return Place::whole;
-    view = flat(view, count_);
+    view = ops::as_vector(view);
     return Place::tile;
   };
   for (const Node& node : chain.parts) {
