@@ -99,6 +99,13 @@ class ModelState {
   virtual std::int64_t length() const = 0;    // tokens so far
   virtual std::int64_t capacity() const = 0;  // tokens that fit
   virtual std::int64_t bytes() const = 0;     // of memory in use
+  /// Before the ops of a step: room for `tokens` more in each of `rows` rows.
+  /// Throws InvalidArgument when they do not fit.
+  virtual void open(std::int64_t rows, std::int64_t tokens) = 0;
+  /// After them: so many more tokens a row are in.
+  virtual void advance(std::int64_t tokens) = 0;
+  /// A fingerprint of the memory that ops of a step reach; another one when it has moved.
+  virtual std::uint64_t memory() const = 0;
   /// Forgets all tokens after the first n, or all tokens where layers with a window have given back
   /// what those that come next would see. Returns how many are left.
   virtual std::int64_t truncate(std::int64_t n) = 0;
@@ -117,6 +124,14 @@ class LanguageModel {
   /// Shapes: ids [B,T] -> [B,T,C] in the compute type. Throws InvalidArgument when the state is
   /// full.
   virtual Tensor hidden(const TokenBatch& batch, ModelState* state = nullptr) = 0;
+
+  /// The ops of hidden() alone, which a graph may capture: the state is open for the batch, and
+  /// whoever calls this advances it.
+  virtual Tensor layers(const TokenBatch& batch, ModelState* state) = 0;
+  /// Makes what the ops of a step behind `state` read besides (tables, weights) and returns a
+  /// fingerprint of it: captured steps of `tokens` tokens hold as long as it stays the same. None:
+  /// such steps differ each time, hidden() has to run.
+  virtual std::optional<std::uint64_t> step_key(const ModelState& state, std::int64_t tokens) = 0;
 
   /// The projection to the vocabulary: parameter and which use of it. Shapes: [V,C].
   struct Head {

@@ -5,8 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "lathe/app/cli/compute_options.h"
 #include "lathe/app/cli/recipe_options.h"
 #include "lathe/app/cli/verb.h"
+#include "lathe/app/store/local_models.h"
 #include "lathe/base/error.h"
 #include "lathe/base/json.h"
 #include "lathe/life/recipes/explain_plan.h"
@@ -45,22 +47,43 @@ void register_explain(CLI::App& root) {
   struct Options {
     std::string key;
     RecipeOptions recipe;
+    ComputeOptions open;
+    std::int64_t rows = 1, depth = 0;
     bool json = false;
+
+    recipes::StepPlan plan() const {
+      if (recipe.file.ends_with(".toml")) return recipes::explain_step(recipe.read(), real_files());
+      if (!recipe.set.empty())
+        fail(ErrorCode::kInvalidArgument, "--set changes keys of a recipe; {} is none (*.toml)",
+             recipe.file);
+      return recipes::explain_decoding(store::resolve_model(recipe.file), {open, rows, depth},
+                                       real_files());
+    }
   };
   const auto options = std::make_shared<Options>();
   CLI::App* verb = root.add_subcommand(
-      "explain", "What a key of a recipe means, or (--plan) how its steps are computed");
+      "explain", "What a key of a recipe means, or (--plan) how a step of training or decoding runs");
   verb->add_option("KEY", options->key, "a key or table, for example train.context; none: all");
   verb->add_option("--plan", options->recipe.file,
-                   "a recipe: capture a step of it and measure each op (--set changes keys)");
+                   "capture a step and measure each op: a training step of a recipe (*.toml), or a "
+                   "decoding step of a model");
   verb->add_option("--set", options->recipe.set, "with --plan: change a key of the recipe")
       ->allow_extra_args(false)
       ->take_all();
+  verb->add_option("--rows", options->rows, "with --plan MODEL: texts that go side by side")
+      ->check(CLI::Range(1, 4096));
+  verb->add_option("--depth", options->depth, "with --plan MODEL: tokens that stand before")
+      ->check(CLI::Range(0, 1 << 24));
+  options->open.add_to(*verb);
   verb->add_flag("--json", options->json, "print JSON");
-  verb->footer("Example:\n  lathe explain --plan configs/demo.toml");
+  verb->footer(
+      "Examples:\n"
+      "  lathe explain train.context\n"
+      "  lathe explain --plan configs/demo.toml --set train.recompute=true\n"
+      "  lathe explain --plan model.gguf --rows 8 --depth 512");
   verb->callback([options] {
     if (!options->recipe.file.empty()) {
-      const auto plan = recipes::explain_step(options->recipe.read(), real_files());
+      const recipes::StepPlan plan = options->plan();
       return fmt::print("{}", options->json ? write_json(plan, 2) + "\n" : table_of(plan));
     }
     Config config;

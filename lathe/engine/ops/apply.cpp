@@ -2,6 +2,7 @@
 
 #include "lathe/base/parallel.h"
 #include "lathe/engine/kernels/isa.h"
+#include "lathe/engine/ops/infer.h"
 #include "lathe/engine/ops/op.h"
 #include "lathe/engine/ops/ops.h"
 
@@ -166,6 +167,11 @@ double flops_of(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs) {
   if (def.flops != nullptr) return def.flops(in, out, attrs);
   if (def.is(kView)) return 0;
   return out.empty() ? static_cast<double>(in[0].count()) : static_cast<double>(out[0].count());
+}
+
+double bytes_of(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs) {
+  if (def.bytes != nullptr) return def.bytes(in, out, attrs);
+  return def.is(kView) ? 0 : sum_of_bytes(in) + sum_of_bytes(out);
 }
 
 }  // namespace lathe::ops

@@ -129,20 +129,46 @@ std::int64_t workspace_attention(const KernelCall& c) noexcept {
 }
 void cpu_attention(const KernelCall& c) noexcept { kernels::attention_paged(attention_args(c)); }
 
-/// Keys that are seen, where the tensors tell it: else as many as fit.
+/// Keys that come before the call's own, where the tensors tell it: else as many as fit.
+std::int64_t keys_before(const Tensor& table, const Tensor& first, std::int64_t row,
+                         std::int64_t tokens) {
+  if (first.has_data()) return first.data<std::int32_t>()[row * first.stride(0)];
+  return table.dim(1) * kernels::kKvPage - tokens;
+}
+
 double flops_attention(Inputs in, Inputs, const Attrs& attrs) {
-  const Tensor &q = in[0], &first = in[3];
+  const Tensor& q = in[0];
+  const std::int64_t window = attrs.as<PagedAttrs>().window;
   double pairs = 0;
   for (std::int64_t b = 0; b < q.dim(0); ++b) {
-    const std::int64_t before = first.has_data() ? first.data<std::int32_t>()[b * first.stride(0)]
-                                                 : in[2].dim(1) * kernels::kKvPage - q.dim(1);
-    const std::int64_t window = attrs.as<PagedAttrs>().window;
+    const std::int64_t before = keys_before(in[2], in[3], b, q.dim(1));
     for (std::int64_t t = 0; t < q.dim(1); ++t) {
       const std::int64_t seen = std::max<std::int64_t>(0, before + t + 1);
       pairs += static_cast<double>(window > 0 ? std::min(seen, window) : seen);
     }
   }
   return 4.0 * pairs * static_cast<double>(q.dim(2) * q.dim(3));
+}
+
+/// Keys and values that are seen, each once, q and the result.
+double bytes_attention(Inputs in, Inputs out, const Attrs& attrs) {
+  const Tensor& q = in[0];
+  const std::int64_t window = attrs.as<PagedAttrs>().window;
+  double keys = 0;
+  for (std::int64_t b = 0; b < q.dim(0); ++b) {
+    const std::int64_t seen = keys_before(in[2], in[3], b, q.dim(1)) + q.dim(1);
+    keys += static_cast<double>(
+        std::max<std::int64_t>(0, window > 0 ? std::min(seen, window + q.dim(1) - 1) : seen));
+  }
+  const double key_bytes = static_cast<double>(in[1].dim(1)) / kernels::kKvPage;
+  return keys * key_bytes + sum_of_bytes(in.first(1)) + sum_of_bytes(out);
+}
+
+/// What is read, and what pages keep of it.
+double bytes_write(Inputs in, Inputs, const Attrs&) {
+  const double tokens = static_cast<double>(in[1].dim(0) * in[1].dim(1));
+  return sum_of_bytes(in.subspan(1, 2)) +
+         tokens * static_cast<double>(in[0].dim(1)) / kernels::kKvPage;
 }
 
 // --- samples
@@ -229,6 +255,7 @@ extern const OpDef kv_write_{.name = "kv_write_",
                              .layout = Layout::unit_last,
                              .infer = infer_write,
                              .cpu = cpu_write,
+                             .bytes = bytes_write,
                              .samples = samples_write};
 extern const OpDef attention_paged{.name = "attention_paged",
                                    .layout = Layout::unit_last,
@@ -236,6 +263,7 @@ extern const OpDef attention_paged{.name = "attention_paged",
                                    .cpu = cpu_attention,
                                    .workspace = workspace_attention,
                                    .flops = flops_attention,
+                                   .bytes = bytes_attention,
                                    .samples = samples_attention};
 }  // namespace defs
 

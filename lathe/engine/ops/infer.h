@@ -36,6 +36,19 @@ inline void check_ids(const char* subject, const Tensor& ids, std::int64_t limit
            p[i], i, limit);
 }
 
+inline double sum_of_bytes(Inputs tensors) {
+  double sum = 0;
+  for (const Tensor& t : tensors)
+    if (t.defined()) sum += static_cast<double>(t.bytes());
+  return sum;
+}
+
+/// Bytes of a call that reads only the rows of table in[0] that its ids name.
+inline double bytes_of_rows(Inputs in, Inputs out, const Attrs&) {
+  const double row = sum_of_bytes(in.first(1)) / static_cast<double>(in[0].dim(0));
+  return sum_of_bytes(in.subspan(1)) + sum_of_bytes(out) + row * static_cast<double>(in[1].count());
+}
+
 /// All elements of a dense view in one row.
 inline View as_vector(const View& v) {
   View flat = v;

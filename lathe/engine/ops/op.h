@@ -132,6 +132,8 @@ struct OpDef {
   /// Floating-point operations of a call (a fused multiply-add counts two); null: one per output
   /// element.
   double (*flops)(Inputs in, Inputs out, const Attrs& attrs) = nullptr;
+  /// Bytes that a call reads and writes; null: every input and output once.
+  double (*bytes)(Inputs in, Inputs out, const Attrs& attrs) = nullptr;
   std::vector<Sample> (*samples)() = nullptr;
 
   bool is(Trait trait) const { return (traits & trait) != 0; }
@@ -188,5 +190,7 @@ std::span<const OpDef* const> all_ops();
 
 /// FLOPs of a call by the op's own rule.
 double flops_of(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs);
+/// Bytes of a call, the same way.
+double bytes_of(const OpDef& def, Inputs in, Inputs out, const Attrs& attrs);
 
 }  // namespace lathe::ops

@@ -362,6 +362,7 @@ extern const OpDef embedding_quantised{.name = "embedding_quantised",
                                        .infer = infer_embedding,
                                        .check = check_embedding,
                                        .cpu = cpu_embedding,
+                                       .bytes = bytes_of_rows,
                                        .samples = samples_embedding};
 }  // namespace defs
 

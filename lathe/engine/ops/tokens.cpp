@@ -129,6 +129,12 @@ std::vector<Sample> samples_rope() {
 
 void vjp_rope(const VjpCall& c, GradSink& sink);
 
+/// A row of both tables for each position.
+double bytes_rope(Inputs in, Inputs out, const Attrs&) {
+  const double angles = 2.0 * 4.0 * static_cast<double>(in[1].dim(1) * in[3].count());
+  return sum_of_bytes(in.first(1)) + sum_of_bytes(in.subspan(3)) + sum_of_bytes(out) + angles;
+}
+
 }  // namespace
 
 namespace defs {
@@ -139,6 +145,7 @@ extern const OpDef embedding{.name = "embedding",
                              .vjp = vjp_embedding,
                              .saves_inputs = 2,
                              .saves_outputs = 0,
+                             .bytes = bytes_of_rows,
                              .samples = samples_embedding};
 extern const OpDef embedding_acc_{.name = "embedding_acc_",
                                   .traits = kInPlace,
@@ -155,6 +162,7 @@ extern const OpDef rope{.name = "rope",
                         .vjp = vjp_rope,
                         .saves_inputs = 0b1110,
                         .saves_outputs = 0,
+                        .bytes = bytes_rope,
                         .samples = samples_rope};
 }  // namespace defs
 

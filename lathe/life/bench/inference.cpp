@@ -58,7 +58,7 @@ class OneRow {
 class ManyRows {
  public:
   ManyRows(model::LanguageModel& model, std::int64_t rows, std::int64_t capacity)
-      : model_(model), state_(model.make_state(rows, capacity)), rows_(rows) {}
+      : model_(model), state_(model.make_state(rows, capacity)), rows_(rows), step_(model) {}
 
   void read(const Ids& ids, const StopToken& stop) {
     state_->truncate(0);
@@ -73,25 +73,28 @@ class ManyRows {
     if (before.empty()) state_->truncate(0);
     for (const std::int32_t id : ids) {
       obey(stop);
-      const Tensor h = hidden({id});
-      model_.logits(ops::reshape(h, {rows_, h.dim(-1)}));
+      Ids column;
+      for (std::int64_t row = 0; row < rows_; ++row) column.push_back(other_id(id, row));
+      step_.run(*state_, column);
     }
   }
 
  private:
-  /// Row r reads other ids than the rows beside it.
-  Tensor hidden(const Ids& ids) {
+  /// Rows read other ids than those beside them.
+  std::int32_t other_id(std::int32_t id, std::int64_t row) const {
+    return static_cast<std::int32_t>((id + row * 7919) % model_.config().vocab);
+  }
+  void hidden(const Ids& ids) {
     std::vector<Ids> rows(static_cast<std::size_t>(rows_), ids);
-    const std::int64_t vocab = model_.config().vocab;
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      for (std::int32_t& id : rows[r])
-        id = static_cast<std::int32_t>((id + static_cast<std::int64_t>(r) * 7919) % vocab);
-    return model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get());
+    for (std::int64_t r = 0; r < rows_; ++r)
+      for (std::int32_t& id : rows[static_cast<std::size_t>(r)]) id = other_id(id, r);
+    model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get());
   }
 
   model::LanguageModel& model_;
   std::unique_ptr<model::ModelState> state_;
   std::int64_t rows_;
+  generate::DecodeStep step_;
 };
 
 void check_room(const Cost& cost, const Shape& s) {
@@ -134,7 +137,7 @@ double one_run(Rows& rows, model::LanguageModel& model, const Shape& s, std::int
 }
 
 template <typename Rows>
-std::vector<double> all_runs(Rows rows, model::LanguageModel& model, const Shape& s,
+std::vector<double> all_runs(Rows&& rows, model::LanguageModel& model, const Shape& s,
                              const Measuring& how) {
   Shape warm_up = s;
   if (s.decode) warm_up.tokens = std::min<std::int64_t>(s.tokens, 8);

@@ -7,6 +7,7 @@
 
 #include "lathe/base/error.h"
 #include "lathe/engine/ops/ops.h"
+#include "lathe/life/generate/decode_step.h"
 #include "lathe/life/generate/token_reader.h"
 
 namespace lathe::generate {
@@ -33,7 +34,8 @@ class Search {
       : model_(model),
         options_(o),
         prompt_(static_cast<std::int64_t>(prompt.size())),
-        state_(model.make_state(o.width, prompt_ + std::max<std::int64_t>(o.tokens - 1, 0))) {
+        state_(model.make_state(o.width, prompt_ + std::max<std::int64_t>(o.tokens - 1, 0))),
+        step_(model) {
     state_->select_rows(std::array{0});
     read_prompt(prompt);
   }
@@ -66,19 +68,21 @@ class Search {
   /// One beam begins; those that follow it share what the cache holds of the prompt.
   void read_prompt(std::span<const std::int32_t> prompt) {
     constexpr std::int64_t kChunk = 256;
+    Tensor last;  // [1,C]
     for (std::int64_t begin = 0; begin < prompt_; begin += kChunk) {
       const auto part = prompt.subspan(static_cast<std::size_t>(begin),
                                        static_cast<std::size_t>(std::min(kChunk, prompt_ - begin)));
       const Tensor h = model_.hidden(
           model::TokenBatch::plain({{part.begin(), part.end()}}, state_->length()), state_.get());
-      last_ = ops::reshape(ops::slice(h, 1, h.dim(1) - 1, h.dim(1)), {1, h.dim(-1)});
+      last = ops::reshape(ops::slice(h, 1, h.dim(1) - 1, h.dim(1)), {1, h.dim(-1)});
     }
+    logits_ = model_.logits(last);
     running_.resize(1);
   }
 
   /// The best next steps over all beams, enough that `width` of them go on, best first.
   std::vector<Continuation> continuations() {
-    const Tensor logprobs = ops::log_softmax(model_.logits(last_));
+    const Tensor logprobs = ops::log_softmax(logits_);
     const std::int64_t vocab = logprobs.dim(-1);
     std::vector<Continuation> all;
     all.reserve(static_cast<std::size_t>(logprobs.count()));
@@ -144,10 +148,9 @@ class Search {
   }
 
   void advance_all() {
-    std::vector<std::vector<std::int32_t>> rows;
-    for (const Running& r : running_) rows.push_back({r.ids.back()});
-    const Tensor h = model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get());
-    last_ = ops::reshape(h, {static_cast<std::int64_t>(rows.size()), h.dim(-1)});
+    std::vector<std::int32_t> ids;
+    for (const Running& r : running_) ids.push_back(r.ids.back());
+    logits_ = step_.run(*state_, ids);
   }
 
   /// Where the search was cut short, beams stand as they are.
@@ -163,7 +166,8 @@ class Search {
   const BeamOptions& options_;
   std::int64_t prompt_;
   std::unique_ptr<model::ModelState> state_;
-  Tensor last_;  // [beams,C]
+  DecodeStep step_;
+  Tensor logits_;  // [beams,V]
   std::vector<Running> running_;
   std::vector<Beam> finished_;
 };

@@ -30,12 +30,18 @@ Tensor advance(model::LanguageModel& model, model::ModelState& state,
 }
 
 TokenReader::TokenReader(model::LanguageModel& model, std::int64_t capacity)
-    : model_(model), state_(model.make_state(1, capacity)) {}
+    : model_(model),
+      state_(model.make_state(1, capacity)),
+      step_(std::make_unique<DecodeStep>(model)) {}
 
 void TokenReader::feed(std::span<const std::int32_t> part) {
-  const Tensor h = advance(model_, *state_, part);
-  last_ = ops::slice(h, 0, h.dim(0) - 1, h.dim(0));
-  logits_ = {};
+  if (part.size() == 1) {
+    logits_ = step_->run(*state_, part);
+  } else {
+    const Tensor h = advance(model_, *state_, part);
+    last_ = ops::slice(h, 0, h.dim(0) - 1, h.dim(0));
+    logits_ = {};
+  }
   ids_.insert(ids_.end(), part.begin(), part.end());
 }
 

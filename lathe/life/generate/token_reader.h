@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lathe/base/stop.h"
+#include "lathe/life/generate/decode_step.h"
 #include "lathe/model/model.h"
 
 namespace lathe::generate {
@@ -47,8 +48,9 @@ class TokenReader {
 
   model::LanguageModel& model_;
   std::unique_ptr<model::ModelState> state_;
+  std::unique_ptr<DecodeStep> step_;
   std::vector<std::int32_t> ids_;
-  Tensor last_, logits_;  // [1,C], [1,V]
+  Tensor last_, logits_;  // [1,C] until it is asked for its logits, [1,V]
   bool whole_ = false;
 };
 

@@ -28,6 +28,7 @@ double rate(double flops, double budget, Work&& work) {
 Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t micro_tokens) {
   Calibration machine;
   machine.peak_flops = peak_flops(compute);
+  machine.peak_int8 = peak_int8_ops();
   machine.bandwidth = memory_bandwidth();
   const std::int64_t tokens = std::min<std::int64_t>(micro_tokens, 2048);
   const Tensor x = ops::full({tokens, c.width}, 0.5, compute);
@@ -45,16 +46,38 @@ Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t m
   return machine;
 }
 
-bool is_int8(const std::string& op) { return op.starts_with("linear_int8"); }
+Calibration calibrate_decoding(DType compute) {
+  Calibration machine{.peak_flops = peak_flops(compute), .peak_int8 = peak_int8_ops()};
+  machine.matmul_flops = machine.attention_flops = machine.peak_flops;
+  machine.int8_flops = machine.peak_int8;
+  machine.bandwidth = read_bandwidth();
+  return machine;
+}
 
-bool limited_by_flops(const std::string& op, const OpTotals& totals) {
-  return totals.matmul || op.starts_with("attention");
+double Calibration::peak_of(const std::string& op) const {
+  return is_int8(op) ? peak_int8 : peak_flops;
+}
+
+bool is_int8(const std::string& op) {
+  return op.starts_with("linear_int8") || op == "linear_quantised" || op == "linears_quantised";
+}
+
+namespace {
+
+double seconds_of_flops(const std::string& op, const OpTotals& totals, const Calibration& machine) {
+  if (is_int8(op)) return totals.flops / machine.int8_flops;
+  if (totals.matmul) return totals.flops / machine.matmul_flops;
+  return totals.flops / (op.starts_with("attention") ? machine.attention_flops : machine.peak_flops);
+}
+
+}  // namespace
+
+bool limited_by_flops(const std::string& op, const OpTotals& totals, const Calibration& machine) {
+  return seconds_of_flops(op, totals, machine) > totals.bytes / machine.bandwidth;
 }
 
 double predict_seconds(const std::string& op, const OpTotals& totals, const Calibration& machine) {
-  if (!limited_by_flops(op, totals)) return totals.bytes / machine.bandwidth;
-  if (is_int8(op)) return totals.flops / machine.int8_flops;
-  return totals.flops / (totals.matmul ? machine.matmul_flops : machine.attention_flops);
+  return std::max(seconds_of_flops(op, totals, machine), totals.bytes / machine.bandwidth);
 }
 
 double predict_seconds(const Trace& trace, const Calibration& machine) {

@@ -12,9 +12,15 @@ using graph::Graph;
 using graph::kAbsent;
 using graph::Node;
 
-Tensor meta_of(const Graph& graph, int v) {
+/// With the values that lie outside of the graph: they tell how many keys attention sees.
+Tensor tensor_of(const Graph& graph, int v) {
   if (v == kAbsent) return {};
-  return Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
+  const graph::Value& x = graph.value(v);
+  const graph::Buffer& buffer = graph.buffer(x.buffer);
+  if (buffer.storage == nullptr) return Tensor::empty(x.shape, x.dtype, Device::meta);
+  const auto size = static_cast<std::int64_t>(size_of(x.dtype));
+  return Tensor::over(buffer.storage, 0, {buffer.bytes / size}, x.dtype)
+      .alias(x.shape, x.strides, x.offset);
 }
 
 std::string written_shapes(const Graph& graph, const Node& node) {
@@ -27,22 +33,15 @@ std::string written_shapes(const Graph& graph, const Node& node) {
   return text.substr(text.starts_with(' ') ? 1 : 0);
 }
 
-double flops_of(const Graph& graph, const Node& node) {
-  double flops = 0;
-  for (const Node& part : node.parts) flops += flops_of(graph, part);
-  if (!node.parts.empty()) return flops;
-  std::vector<Tensor> in, out;
-  for (const int v : node.in) in.push_back(meta_of(graph, v));
-  for (const int v : node.out) out.push_back(meta_of(graph, v));
-  return ops::flops_of(*node.def, in, out, node.attrs);
-}
-
+/// Of a chain all parts count their FLOPs, and what only the chain reads moves no bytes.
 OpTotals cost_of(const Graph& graph, const Node& node) {
   OpTotals cost{.calls = 1, .matmul = node.def->is(ops::kMatmulLike)};
-  cost.flops = flops_of(graph, node);
-  for (const auto* list : {&node.in, &node.out})
-    for (const int v : *list)
-      if (v != kAbsent) cost.bytes += static_cast<double>(graph.value(v).bytes());
+  std::vector<Tensor> in, out;
+  for (const int v : node.in) in.push_back(tensor_of(graph, v));
+  for (const int v : node.out) out.push_back(tensor_of(graph, v));
+  cost.bytes = ops::bytes_of(*node.def, in, out, node.attrs);
+  if (node.parts.empty()) cost.flops = ops::flops_of(*node.def, in, out, node.attrs);
+  for (const Node& part : node.parts) cost.flops += cost_of(graph, part).flops;
   return cost;
 }
 
@@ -59,7 +58,7 @@ std::vector<double> least_seconds(graph::Replay& replay, const Clock& clock, int
 double share_of(const PlannedOp& op, const Calibration& machine) {
   const double seconds = std::max(op.seconds, 1e-12);
   if (op.limit == "bytes/s") return op.bytes / seconds / machine.bandwidth;
-  return op.flops / seconds / machine.peak_flops;
+  return op.flops / seconds / machine.peak_of(op.op);
 }
 
 }  // namespace
@@ -105,7 +104,7 @@ GraphPlan measure_graph(const std::string& name, graph::Replay& replay, const Ca
     if (is_new)
       plan.ops.push_back({.op = op_name,
                           .shapes = shapes,
-                          .limit = limited_by_flops(op_name, cost) ? "FLOP/s" : "bytes/s"});
+                          .limit = limited_by_flops(op_name, cost, machine) ? "FLOP/s" : "bytes/s"});
     PlannedOp& op = plan.ops[row->second];
     ++op.count;
     op.bytes += cost.bytes;

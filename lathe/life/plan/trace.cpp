@@ -18,9 +18,7 @@ class TraceRecorder : public ops::Recorder {
     totals.flops += flops;
     totals.matmul = def.is(ops::kMatmulLike);
     trace_.flops += flops;
-    for (const Tensor& t : in)
-      if (t.defined()) totals.bytes += static_cast<double>(t.bytes());
-    for (const Tensor& t : out) totals.bytes += static_cast<double>(t.bytes());
+    totals.bytes += ops::bytes_of(def, in, out, attrs);
     if (def.workspace != nullptr)
       trace_.workspace_bytes = std::max(trace_.workspace_bytes, workspace(def, in, out, attrs));
   }

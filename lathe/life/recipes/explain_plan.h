@@ -1,16 +1,17 @@
-// How a step of a recipe is run: the ops of its captured graphs, measured.
+// How a step is run, of a recipe's training or of a model's decoding: the ops of its captured
+// graphs, measured.
 #pragma once
 
 #include "lathe/life/plan/graph_plan.h"
-#include "lathe/life/recipes/pretrain.h"
+#include "lathe/life/recipes/open_model.h"
 
 namespace lathe::recipes {
 
 struct StepPlan {
+  std::string work;  // what the step consists of
   std::string compute, instruction_set;
   double peak_flops = 0, bandwidth = 0;  // of this machine
-  std::int64_t micro_batches = 0;        // a step
-  std::vector<plan::GraphPlan> graphs;   // one micro-step, and the update
+  std::vector<plan::GraphPlan> graphs;   // one micro-step and the update, or the decoding step
 
   void fields(Fields& f);
 };
@@ -19,6 +20,17 @@ struct StepPlan {
 /// The tokenizer is read where the recipe leaves the vocabulary open; its data are not. Throws
 /// InvalidArgument, OutOfMemory.
 StepPlan explain_step(PretrainConfig config, const FileSystem& files);
+
+struct DecodePlanOptions {
+  OpenOptions open;
+  std::int64_t rows = 1;   // texts side by side
+  std::int64_t depth = 0;  // tokens that stand before
+};
+
+/// Captures the step of a model that adds a token to each row, and measures it.
+/// Throws what open_model throws, InvalidArgument, OutOfMemory.
+StepPlan explain_decoding(const std::string& path, const DecodePlanOptions& options,
+                          const FileSystem& files);
 
 std::string table_of(const StepPlan& plan);
 

@@ -2,6 +2,7 @@
 // which of them a family has.
 #include "lathe/base/error.h"
 #include "lathe/engine/autograd/tape.h"
+#include "lathe/engine/graph/captured.h"
 #include "lathe/model/nn/architecture.h"
 #include "lathe/model/nn/attention.h"
 #include "lathe/model/nn/mlp.h"
@@ -97,6 +98,26 @@ class Decoder : public LanguageModel {
     return ops::contiguous(ops::slice(h, 1, before, length));
   }
 
+  Tensor layers(const TokenBatch& batch, ModelState* state) override {
+    auto* cache = static_cast<KvCache*>(state);
+    return layers(batch, cache, (cache != nullptr ? cache->length() : 0) + batch.ids.dim(1));
+  }
+
+  std::optional<std::uint64_t> step_key(const ModelState& state, std::int64_t tokens) override {
+    const std::int64_t length = state.length() + tokens;
+    if (depends_on_length() || (a_.positions && length > config_.context)) return {};
+    std::uint64_t key = 0;
+    for (Rope* rope : {&rope_, &local_rope_}) {
+      if (a_.positions) continue;
+      if (rope->changes_at(length)) return {};
+      key = graph::mixed(key, graph::memory_of(rope->upto(length, device_).cos));
+    }
+    for (const autograd::Parameter* p : parameters_)
+      for (int use = 0; use < p->uses(); ++use)
+        key = graph::mixed(key, graph::memory_of(p->value(use)));
+    return key;
+  }
+
   Head head() override {
     if (head_) return {&*head_, 0};
     return {&embedding_.weight, 1};
@@ -148,6 +169,13 @@ class Decoder : public LanguageModel {
 
   Tensor run(const TokenBatch& batch, KvCache* cache, std::int64_t length) {
     if (cache != nullptr) cache->open(batch.ids.dim(0), batch.ids.dim(1));
+    const Tensor h = layers(batch, cache, length);
+    if (cache != nullptr) cache->advance(batch.ids.dim(1));
+    return h;
+  }
+
+  /// For a text of `length` tokens, those of the batch included.
+  Tensor layers(const TokenBatch& batch, KvCache* cache, std::int64_t length) {
     Tensor x = embed(batch);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const auto layer = static_cast<std::int64_t>(i);
@@ -159,7 +187,6 @@ class Decoder : public LanguageModel {
       x = recompute_ && cache == nullptr ? autograd::recompute(block, x) : block(x);
       if (batch.ids.dim(1) > 1) leave(blocks_[i]);
     }
-    if (cache != nullptr) cache->advance(batch.ids.dim(1));
     return final_norm_(x, compute_);
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lathe/base/error.h"
+#include "lathe/engine/graph/captured.h"
 
 namespace lathe::nn {
 
@@ -68,6 +69,15 @@ void KvCache::open(std::int64_t batch, std::int64_t tokens) {
          length_, capacity_);
   for (PageGroup& g : groups_) g.open(length_, tokens);
   std::fill_n(first_.data<std::int32_t>(), rows(), static_cast<std::int32_t>(length_));
+}
+
+std::uint64_t KvCache::memory() const {
+  std::uint64_t all = graph::memory_of(first_);
+  for (const PageGroup& g : groups_) {
+    all = graph::mixed(all, graph::memory_of(g.pages(0)));
+    all = graph::mixed(all, graph::memory_of(g.table()));
+  }
+  return all;
 }
 
 Tensor KvCache::attend(std::int64_t layer, const Tensor& q, const Tensor& k, const Tensor& v,

@@ -20,16 +20,14 @@ class KvCache : public model::ModelState {
   void select_rows(std::span<const std::int32_t> rows) override;
   /// Of the pages in use.
   std::int64_t bytes() const override;
+  void open(std::int64_t rows, std::int64_t tokens) override;
+  void advance(std::int64_t tokens) override { length_ += tokens; }
+  std::uint64_t memory() const override;
 
-  /// Before the first layer of a step: room for T more tokens a row.
-  /// Throws InvalidArgument when they do not fit.
-  void open(std::int64_t rows, std::int64_t tokens);
   /// Stores the new keys and values of a layer and attends over all of them.
   /// Shapes: q [B,T,H,D], k, v [B,T,K,D] -> [B,T,H,D].
   Tensor attend(std::int64_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
                 const model::TokenBatch& batch, const ops::AttentionOptions& options);
-  /// After the last layer of a step: T more tokens are in.
-  void advance(std::int64_t tokens) { length_ += tokens; }
 
   /// For models whose keys depend on the length of the text: keeps the batch that comes next and
   /// returns all since the first, so that it can run again after rewind(). Shapes: [B, so far + T].

@@ -51,6 +51,10 @@ class Rope {
   /// two). With dynamic scaling keys keep the angle of the length at which they came, as in
   /// transformers.
   int regime(std::int64_t length) const;
+  /// Whether the table of a text of that length serves no other length.
+  bool changes_at(std::int64_t length) const {
+    return spec_.scaling.kind == "dynamic" && length > spec_.context;
+  }
 
  private:
   std::int64_t scaled_length(std::int64_t length) const;

@@ -19,15 +19,15 @@ constexpr std::int64_t kLeast = 65536;  // bytes that are worth an op
 /// FLOPs and bytes of a node as bytes.
 double cost_of(const Graph& graph, const Node& node) {
   std::vector<Tensor> in, out;
-  double bytes = 0;
   const auto meta = [&](int v) {
-    if (v == kAbsent) return Tensor();
-    bytes += static_cast<double>(graph.value(v).bytes());
-    return Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
+    return v == kAbsent
+               ? Tensor()
+               : Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
   };
   for (const int v : node.in) in.push_back(meta(v));
   for (const int v : node.out) out.push_back(meta(v));
-  return bytes + ops::flops_of(*node.def, in, out, node.attrs) / kFlopsPerByte;
+  return ops::bytes_of(*node.def, in, out, node.attrs) +
+         ops::flops_of(*node.def, in, out, node.attrs) / kFlopsPerByte;
 }
 
 /// A result that could be given up between two of its readers.

@@ -1,0 +1,42 @@
+#include "lathe/life/generate/decode_step.h"
+
+#include <algorithm>
+
+#include "lathe/engine/ops/ops.h"
+
+namespace lathe::generate {
+
+DecodeStep::DecodeStep(model::LanguageModel& model)
+    : model_(model),
+      captured_(
+          [this](std::span<const Tensor> in) {
+            const Tensor h = model_.layers({in[0], in[1], in[2]}, state_);
+            return std::vector{model_.logits(ops::reshape(h, {h.dim(0), h.dim(-1)}))};
+          },
+          std::make_shared<graph::Arena>()) {}
+
+void DecodeStep::fill(std::span<const std::int32_t> ids, std::int64_t position) {
+  const auto rows = static_cast<std::int64_t>(ids.size());
+  if (inputs_.empty() || inputs_[0].dim(0) != rows) {
+    inputs_.clear();
+    for (int i = 0; i < 3; ++i) inputs_.push_back(Tensor::zeros({rows, 1}, DType::i32));
+  }
+  std::copy(ids.begin(), ids.end(), inputs_[0].data<std::int32_t>());
+  std::fill_n(inputs_[1].data<std::int32_t>(), rows, static_cast<std::int32_t>(position));
+}
+
+const Tensor& DecodeStep::run(model::ModelState& state, std::span<const std::int32_t> ids) {
+  fill(ids, state.length());
+  const std::optional<std::uint64_t> key = model_.step_key(state, 1);
+  if (!key) {
+    const Tensor h = model_.hidden({inputs_[0], inputs_[1], inputs_[2]}, &state);
+    return logits_ = model_.logits(ops::reshape(h, {h.dim(0), h.dim(-1)}));
+  }
+  state.open(inputs_[0].dim(0), 1);
+  state_ = &state;
+  logits_ = captured_.run(inputs_, graph::mixed(*key, state.memory()))[0];
+  state.advance(1);
+  return logits_;
+}
+
+}  // namespace lathe::generate
