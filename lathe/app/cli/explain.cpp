@@ -48,7 +48,7 @@ void register_explain(CLI::App& root) {
     std::string key;
     RecipeOptions recipe;
     ComputeOptions open;
-    std::int64_t rows = 1, depth = 0;
+    std::int64_t rows = 1, depth = 0, tokens = 1;
     bool json = false;
 
     recipes::StepPlan plan() const {
@@ -56,17 +56,17 @@ void register_explain(CLI::App& root) {
       if (!recipe.set.empty())
         fail(ErrorCode::kInvalidArgument, "--set changes keys of a recipe; {} is none (*.toml)",
              recipe.file);
-      return recipes::explain_decoding(store::resolve_model(recipe.file), {open, rows, depth},
-                                       real_files());
+      return recipes::explain_inference(store::resolve_model(recipe.file),
+                                        {open, rows, depth, tokens}, real_files());
     }
   };
   const auto options = std::make_shared<Options>();
   CLI::App* verb = root.add_subcommand(
-      "explain", "What a key of a recipe means, or (--plan) how a step of training or decoding runs");
+      "explain", "What a key of a recipe means, or (--plan) how a step of training or inference runs");
   verb->add_option("KEY", options->key, "a key or table, for example train.context; none: all");
   verb->add_option("--plan", options->recipe.file,
-                   "capture a step and measure each op: a training step of a recipe (*.toml), or a "
-                   "decoding step of a model");
+                   "capture a step and measure each op: a training step of a recipe (*.toml), or "
+                   "a step of a model, decoding unless --tokens says otherwise");
   verb->add_option("--set", options->recipe.set, "with --plan: change a key of the recipe")
       ->allow_extra_args(false)
       ->take_all();
@@ -74,13 +74,17 @@ void register_explain(CLI::App& root) {
       ->check(CLI::Range(1, 4096));
   verb->add_option("--depth", options->depth, "with --plan MODEL: tokens that stand before")
       ->check(CLI::Range(0, 1 << 24));
+  verb->add_option("--tokens", options->tokens,
+                   "with --plan MODEL: tokens that each text gets; more than 1: a prompt")
+      ->check(CLI::Range(1, 1 << 20));
   options->open.add_to(*verb);
   verb->add_flag("--json", options->json, "print JSON");
   verb->footer(
       "Examples:\n"
       "  lathe explain train.context\n"
       "  lathe explain --plan configs/demo.toml --set train.recompute=true\n"
-      "  lathe explain --plan model.gguf --rows 8 --depth 512");
+      "  lathe explain --plan model.gguf --rows 8 --depth 512\n"
+      "  lathe explain --plan model.gguf --tokens 512");
   verb->callback([options] {
     if (!options->recipe.file.empty()) {
       const recipes::StepPlan plan = options->plan();

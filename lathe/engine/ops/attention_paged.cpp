@@ -164,6 +164,9 @@ double bytes_attention(Inputs in, Inputs out, const Attrs& attrs) {
   return keys * key_bytes + sum_of_bytes(in.first(1)) + sum_of_bytes(out);
 }
 
+double flops_write(Inputs in, Inputs, const Attrs&) {
+  return static_cast<double>(in[1].count() + in[2].count());
+}
 /// What is read, and what pages keep of it.
 double bytes_write(Inputs in, Inputs, const Attrs&) {
   const double tokens = static_cast<double>(in[1].dim(0) * in[1].dim(1));
@@ -255,6 +258,7 @@ extern const OpDef kv_write_{.name = "kv_write_",
                              .layout = Layout::unit_last,
                              .infer = infer_write,
                              .cpu = cpu_write,
+                             .flops = flops_write,
                              .bytes = bytes_write,
                              .samples = samples_write};
 extern const OpDef attention_paged{.name = "attention_paged",

@@ -46,7 +46,7 @@ Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t m
   return machine;
 }
 
-Calibration calibrate_decoding(DType compute) {
+Calibration calibrate_inference(DType compute) {
   Calibration machine{.peak_flops = peak_flops(compute), .peak_int8 = peak_int8_ops()};
   machine.matmul_flops = machine.attention_flops = machine.peak_flops;
   machine.int8_flops = machine.peak_int8;

@@ -12,7 +12,7 @@ struct Calibration {
   double matmul_flops = 0;     // our product at the sizes of the model
   double int8_flops = 0;       // the same in int8
   double attention_flops = 0;  // forward
-  double bandwidth = 0;        // bytes a second: of training read and written, of decoding read
+  double bandwidth = 0;        // bytes a second: of training read and written, of inference read
 
   double peak_of(const std::string& op) const;
 };
@@ -20,8 +20,8 @@ struct Calibration {
 /// Runs the model's own products and attention on this machine (about three seconds).
 Calibration calibrate(const model::ModelConfig& config, DType compute, std::int64_t micro_tokens);
 
-/// Limits of this machine for products that read their weights from memory: peaks (a second).
-Calibration calibrate_decoding(DType compute);
+/// Limits of this machine, for inference: its peaks (about half a second).
+Calibration calibrate_inference(DType compute);
 
 /// Whether an op multiplies in int8.
 bool is_int8(const std::string& op);

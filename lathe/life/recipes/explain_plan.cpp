@@ -3,7 +3,7 @@
 #include "lathe/base/format.h"
 #include "lathe/base/parallel.h"
 #include "lathe/base/random.h"
-#include "lathe/life/generate/decode_step.h"
+#include "lathe/engine/graph/captured.h"
 #include "lathe/life/plan/machine.h"
 #include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/plan_pretrain.h"
@@ -33,18 +33,22 @@ data::Batch random_batch(std::int64_t rows, std::int64_t width, std::int64_t voc
   return batch;
 }
 
-/// Reads tokens that differ from row to row.
+/// One document a row, random ids, behind `first` tokens.
+model::TokenBatch random_tokens(std::int64_t rows, std::int64_t width, std::int64_t vocab,
+                                std::int64_t first) {
+  data::Batch batch = random_batch(rows, width, vocab);
+  for (std::int32_t& position : batch.positions) position += static_cast<std::int32_t>(first);
+  return model::TokenBatch::from(rows, width, batch.tokens.data(), batch.positions.data(),
+                                 batch.document_starts.data());
+}
+
+/// Reads until the state holds so many tokens.
 void fill(model::LanguageModel& model, model::ModelState& state, std::int64_t tokens) {
   constexpr std::int64_t kChunk = 512;
-  const std::int64_t vocab = model.config().vocab;
-  while (state.length() < tokens) {
-    const std::int64_t width = std::min(kChunk, tokens - state.length());
-    const data::Batch batch = random_batch(state.rows(), width, vocab);
-    std::vector<std::vector<std::int32_t>> rows;
-    for (std::int64_t r = 0; r < state.rows(); ++r)
-      rows.emplace_back(batch.tokens.begin() + r * width, batch.tokens.begin() + (r + 1) * width);
-    model.hidden(model::TokenBatch::plain(rows, state.length()), &state);
-  }
+  while (state.length() < tokens)
+    model.hidden(random_tokens(state.rows(), std::min(kChunk, tokens - state.length()),
+                               model.config().vocab, state.length()),
+                 &state);
 }
 
 }  // namespace
@@ -54,6 +58,7 @@ void StepPlan::fields(Fields& f) {
   f("compute", compute);
   f("instruction_set", instruction_set);
   f("peak_flops", peak_flops);
+  f("peak_int8", peak_int8);
   f("bandwidth", bandwidth);
   f("graphs", graphs);
 }
@@ -89,6 +94,7 @@ StepPlan explain_step(PretrainConfig config, const FileSystem& files) {
                   .compute = resolved_compute(config.train.compute),
                   .instruction_set = plan::instruction_set(),
                   .peak_flops = machine.peak_flops,
+                  .peak_int8 = machine.peak_int8,
                   .bandwidth = machine.bandwidth};
   result.graphs.push_back(
       plan::measure_graph("micro-step", *step.micro_replay(), machine, steady_clock(), kRepeats));
@@ -97,40 +103,46 @@ StepPlan explain_step(PretrainConfig config, const FileSystem& files) {
   return result;
 }
 
-StepPlan explain_decoding(const std::string& path, const DecodePlanOptions& options,
-                          const FileSystem& files) {
-  const OpenedModel opened = open_model(path, options.open, files);
+StepPlan explain_inference(const std::string& path, const InferencePlanOptions& o,
+                           const FileSystem& files) {
+  const OpenedModel opened = open_model(path, o.open, files);
   model::LanguageModel& model = *opened.model;
-  const auto state = model.make_state(options.rows, options.depth + 1);
-  fill(model, *state, options.depth);
-  generate::DecodeStep step(model);
-  std::vector<std::int32_t> ids;
-  for (std::int64_t r = 0; r < options.rows; ++r)
-    ids.push_back(static_cast<std::int32_t>(r % model.config().vocab));
-  step.run(*state, ids);
-  if (step.replay() == nullptr)
+  const auto state = model.make_state(o.rows, o.depth + o.tokens);
+  fill(model, *state, o.depth);
+  if (!model.step_key(*state, o.tokens))
     fail(ErrorCode::kUnsupported,
          "{}: its rotary frequencies change with every token here, so no step is captured", path);
-  const plan::Calibration machine = plan::calibrate_decoding(model.compute());
-  StepPlan result{.work = fmt::format("one more token for {} text{} of {} tokens", options.rows,
-                                      options.rows == 1 ? "" : "s", options.depth),
+  state->open(o.rows, o.tokens);
+  graph::Captured step(
+      [&](std::span<const Tensor> in) {
+        const Tensor h = model.layers({in[0], in[1], in[2]}, state.get());
+        const Tensor last = ops::slice(h, 1, o.tokens - 1, o.tokens);
+        return std::vector{model.logits(ops::reshape(last, {o.rows, h.dim(-1)}))};
+      },
+      std::make_shared<graph::Arena>());
+  const auto batch = random_tokens(o.rows, o.tokens, model.config().vocab, o.depth);
+  step.run(std::vector{batch.ids, batch.positions, batch.document_start}, 0);
+  const plan::Calibration machine = plan::calibrate_inference(model.compute());
+  StepPlan result{.work = fmt::format("{} more token{} for {} text{} of {}", o.tokens,
+                                      o.tokens == 1 ? "" : "s", o.rows, o.rows == 1 ? "" : "s",
+                                      o.depth),
                   .compute = std::string(name(model.compute())),
                   .instruction_set = plan::instruction_set(),
                   .peak_flops = machine.peak_flops,
+                  .peak_int8 = machine.peak_int8,
                   .bandwidth = machine.bandwidth};
-  constexpr int kSteps = 20;
+  const int repeats = o.tokens == 1 ? 20 : kRepeats;
   result.graphs.push_back(
-      plan::measure_graph("decode step", *step.replay(), machine, steady_clock(), kSteps));
+      plan::measure_graph("step", *step.replay(), machine, steady_clock(), repeats));
   return result;
 }
 
 std::string table_of(const StepPlan& plan) {
   std::string text = fmt::format(
-      "{}\n{} in {}, {} threads: {}FLOP/s at the peak, {}/s of memory\nshare: F of the peak "
-      "operations a second (int8 of its own peak), B of the memory's bytes a second (more than "
-      "100%: from caches)\n",
+      "{}\n{} in {}, {} threads; peaks: {}FLOP/s, int8 {}OP/s, memory {}/s\nshare: F of the "
+      "peak operations a second, B of the memory's bytes a second (more than 100%: from caches)\n",
       plan.work, plan.instruction_set, plan.compute, thread_count(), human_count(plan.peak_flops),
-      human_bytes(plan.bandwidth));
+      human_count(plan.peak_int8), human_bytes(plan.bandwidth));
   for (const plan::GraphPlan& graph : plan.graphs) text += "\n" + plan::table_of(graph);
   return text;
 }
