@@ -12,16 +12,14 @@
 #include <algorithm>
 #include <ctime>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/arrays.h"
 #include "lathe/base/parallel.h"
-#include "lathe/base/random.h"
 #include "lathe/engine/kernels/linear_int8.h"
 #include "lathe/engine/kernels/matmul.h"
 #include "lathe/engine/kernels/peak.h"
-#include "lathe/engine/tensor/storage.h"
 
 namespace lathe::bench {
 namespace {
@@ -50,33 +48,6 @@ constexpr Shape kShapes[] = {
     {"135M down dx",   1024, 1536,  576, true},
 };
 // clang-format on
-
-using Bytes = std::shared_ptr<Storage>;
-
-Bytes allocate(std::int64_t bytes) {
-  return Storage::allocate(static_cast<std::size_t>(bytes), Device::cpu);
-}
-
-struct Matrix {
-  Bytes bytes;
-  View view;
-};
-
-Matrix make(std::int64_t rows, std::int64_t columns) {
-  Matrix x{allocate(rows * columns * 4),
-           {.dims = {rows, columns}, .strides = {columns, 1}, .rank = 2}};
-  x.view.data = x.bytes->data();
-  const RandomStream random(1, "bench");
-  for (std::int64_t i = 0; i < rows * columns; ++i)
-    x.view.as<float>()[i] = static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
-  return x;
-}
-
-View turned(View v) {
-  std::swap(v.dims[0], v.dims[1]);
-  std::swap(v.strides[0], v.strides[1]);
-  return v;
-}
 
 double seconds(int threads) {
   timespec t;
@@ -110,14 +81,17 @@ struct Sum {
 };
 
 void measure(const Shape& s, int threads, int rounds, Sum& sum) {
-  const Matrix x = make(s.m, s.k), y = make(s.m, s.n);
-  const Matrix w = s.back ? make(s.k, s.n) : make(s.n, s.k);
-  kernels::LinearInt8Args a{.x = x.view, .w = s.back ? turned(w.view) : w.view, .y = y.view};
+  Arrays arrays;
+  const auto make = [&](std::int64_t rows, std::int64_t columns) {
+    return arrays.normal(DType::f32, {rows, columns});
+  };
+  const View x = make(s.m, s.k), y = make(s.m, s.n);
+  const View w = s.back ? make(s.k, s.n) : make(s.n, s.k);
+  kernels::LinearInt8Args a{.x = x, .w = s.back ? turned(w) : w, .y = y};
   a.workspace_bytes = kernels::linear_int8_workspace(a);
-  kernels::MatmulArgs b{.a = x.view, .b = s.back ? w.view : turned(w.view), .c = y.view};
+  kernels::MatmulArgs b{.a = x, .b = s.back ? w : turned(w), .c = y};
   b.workspace_bytes = kernels::matmul_workspace(b);
-  const Bytes workspace = allocate(std::max(a.workspace_bytes, b.workspace_bytes));
-  a.workspace = b.workspace = workspace->data();
+  a.workspace = b.workspace = arrays.workspace(std::max(a.workspace_bytes, b.workspace_bytes));
   Times int8, f32;
   for (int round = 0; round < rounds; ++round) {
     burst([&] { kernels::linear_int8(a); }, threads, int8);

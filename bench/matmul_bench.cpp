@@ -19,12 +19,11 @@
 #include <thread>
 #include <vector>
 
+#include "bench/arrays.h"
 #include "bench/onednn_matmul.h"
 #include "lathe/base/parallel.h"
-#include "lathe/base/random.h"
 #include "lathe/engine/kernels/matmul.h"
 #include "lathe/engine/kernels/peak.h"
-#include "lathe/engine/tensor/storage.h"
 
 namespace lathe::bench {
 namespace {
@@ -70,35 +69,10 @@ constexpr Shape kShapes[] = {
 };
 // clang-format on
 
-using Bytes = std::shared_ptr<Storage>;
-
-/// Memory as the engine gives it to tensors: large blocks on huge pages, for both alike.
-Bytes allocate(std::int64_t bytes) {
-  return Storage::allocate(static_cast<std::size_t>(bytes), Device::cpu);
-}
-
-/// A matrix of small random values, stored by rows or by columns.
-struct Matrix {
-  Bytes bytes;
-  View view;
-};
-
-Matrix make(std::int64_t rows, std::int64_t columns, bool by_columns, DType dtype) {
-  Matrix x;
-  x.bytes = allocate(rows * columns * static_cast<std::int64_t>(size_of(dtype)));
-  x.view = {.data = x.bytes->data(), .dims = {rows, columns}, .rank = 2, .dtype = dtype};
-  x.view.strides[0] = by_columns ? 1 : columns;
-  x.view.strides[1] = by_columns ? rows : 1;
-  const RandomStream random(1, "bench");
-  for (std::int64_t i = 0; i < rows * columns; ++i) {
-    const auto value = static_cast<float>(random.word(i) % 1024) / 1024.0f - 0.5f;
-    if (dtype == DType::bf16) {
-      x.view.as<bf16_t>()[i] = to_bf16(value);
-    } else {
-      x.view.as<float>()[i] = value;
-    }
-  }
-  return x;
+/// Small random values, as the transpose of a dense matrix where the kind of product has it so.
+View make(Arrays& arrays, std::int64_t rows, std::int64_t columns, bool transposed, DType dtype) {
+  return transposed ? turned(arrays.uniform(dtype, {columns, rows}, -0.5, 0.5))
+                    : arrays.uniform(dtype, {rows, columns}, -0.5, 0.5);
 }
 
 /// Times of single calls, in seconds.
@@ -169,13 +143,13 @@ struct Sum {
 void measure(const Shape& shape, DType dtype, int threads, const Options& options, double peak,
              Sum& sum) {
   const bool dw = shape.kind == Kind::weight_gradient;
-  const Matrix a = make(shape.m, shape.k, dw, dtype);
-  const Matrix b = make(shape.k, shape.n, shape.kind == Kind::forward, dtype);
-  const Matrix c = make(shape.m, shape.n, false, dw ? DType::f32 : dtype);
-  kernels::MatmulArgs args{.a = a.view, .b = b.view, .c = c.view, .accumulate = dw};
+  Arrays arrays;
+  const View a = make(arrays, shape.m, shape.k, dw, dtype);
+  const View b = make(arrays, shape.k, shape.n, shape.kind == Kind::forward, dtype);
+  const View c = make(arrays, shape.m, shape.n, false, dw ? DType::f32 : dtype);
+  kernels::MatmulArgs args{.a = a, .b = b, .c = c, .accumulate = dw};
   args.workspace_bytes = kernels::matmul_workspace(args);
-  const Bytes workspace = allocate(args.workspace_bytes);
-  args.workspace = workspace->data();
+  args.workspace = arrays.workspace(args.workspace_bytes);
   const auto opponent = onednn_matmul(args);
   Times ours, theirs;
   const auto rest = [] { std::this_thread::sleep_for(std::chrono::milliseconds(8)); };

@@ -148,7 +148,9 @@ void optimizers(Arena a) {
   const double n = static_cast<double>(a.elements());
   const View theta = a.rows(DType::f32), g = a.rows(DType::f32), m = a.rows(DType::f32);
   const View v = a.rows(DType::f32), shadow = a.rows(DType::bf16);
-  report("adamw, bf16 shadow", 30 * n, [&] { adamw({theta, g, m, v, shadow, 1e-3}); });
+  report("adamw, bf16 shadow", 30 * n, [&] {
+    adamw({.theta = theta, .gradient = g, .m = m, .v = v, .shadow = shadow, .lr = 1e-3});
+  });
 }
 
 }  // namespace
