@@ -62,7 +62,8 @@ void register_explain(CLI::App& root) {
   };
   const auto options = std::make_shared<Options>();
   CLI::App* verb = root.add_subcommand(
-      "explain", "What a key of a recipe means, or (--plan) how a step of training or inference runs");
+      "explain",
+      "What a key of a recipe means, or (--plan) how a step of training or inference runs");
   verb->add_option("KEY", options->key, "a key or table, for example train.context; none: all");
   verb->add_option("--plan", options->recipe.file,
                    "capture a step and measure each op: a training step of a recipe (*.toml), or "

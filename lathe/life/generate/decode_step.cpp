@@ -26,12 +26,14 @@ void DecodeStep::fill(std::span<const std::int32_t> ids, std::int64_t position) 
 }
 
 const Tensor& DecodeStep::run(model::ModelState& state, std::span<const std::int32_t> ids) {
-  fill(ids, state.length());
   const std::optional<std::uint64_t> key = model_.step_key(state, 1);
-  if (!key) {
-    const Tensor h = model_.hidden({inputs_[0], inputs_[1], inputs_[2]}, &state);
+  if (!key) {  // with tensors of their own: a state may remember them
+    std::vector<std::vector<std::int32_t>> rows;
+    for (const std::int32_t id : ids) rows.push_back({id});
+    const Tensor h = model_.hidden(model::TokenBatch::plain(rows, state.length()), &state);
     return logits_ = model_.logits(ops::reshape(h, {h.dim(0), h.dim(-1)}));
   }
+  fill(ids, state.length());
   state.open(inputs_[0].dim(0), 1);
   state_ = &state;
   logits_ = captured_.run(inputs_, graph::mixed(*key, state.memory()))[0];

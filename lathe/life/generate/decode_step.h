@@ -12,8 +12,8 @@
 namespace lathe::generate {
 
 /// Captured when it first runs and replayed from then on; captured again when the number of rows or
-/// the memory of the model or the state changes. Where the model cannot be captured it runs eagerly.
-/// The bits are those of LanguageModel::hidden and logits.
+/// the memory of the model or the state changes. Where the model cannot be captured it runs
+/// eagerly. The bits are those of LanguageModel::hidden and logits.
 class DecodeStep {
  public:
   explicit DecodeStep(model::LanguageModel& model);

@@ -67,7 +67,8 @@ namespace {
 double seconds_of_flops(const std::string& op, const OpTotals& totals, const Calibration& machine) {
   if (is_int8(op)) return totals.flops / machine.int8_flops;
   if (totals.matmul) return totals.flops / machine.matmul_flops;
-  return totals.flops / (op.starts_with("attention") ? machine.attention_flops : machine.peak_flops);
+  return totals.flops /
+         (op.starts_with("attention") ? machine.attention_flops : machine.peak_flops);
 }
 
 }  // namespace

@@ -102,9 +102,10 @@ GraphPlan measure_graph(const std::string& name, graph::Replay& replay, const Ca
     const auto [row, is_new] = rows.try_emplace(op_name + " " + shapes, plan.ops.size());
     const OpTotals cost = cost_of(graph, node);
     if (is_new)
-      plan.ops.push_back({.op = op_name,
-                          .shapes = shapes,
-                          .limit = limited_by_flops(op_name, cost, machine) ? "FLOP/s" : "bytes/s"});
+      plan.ops.push_back(
+          {.op = op_name,
+           .shapes = shapes,
+           .limit = limited_by_flops(op_name, cost, machine) ? "FLOP/s" : "bytes/s"});
     PlannedOp& op = plan.ops[row->second];
     ++op.count;
     op.bytes += cost.bytes;

@@ -123,14 +123,14 @@ StepPlan explain_inference(const std::string& path, const InferencePlanOptions& 
   const auto batch = random_tokens(o.rows, o.tokens, model.config().vocab, o.depth);
   step.run(std::vector{batch.ids, batch.positions, batch.document_start}, 0);
   const plan::Calibration machine = plan::calibrate_inference(model.compute());
-  StepPlan result{.work = fmt::format("{} more token{} for {} text{} of {}", o.tokens,
-                                      o.tokens == 1 ? "" : "s", o.rows, o.rows == 1 ? "" : "s",
-                                      o.depth),
-                  .compute = std::string(name(model.compute())),
-                  .instruction_set = plan::instruction_set(),
-                  .peak_flops = machine.peak_flops,
-                  .peak_int8 = machine.peak_int8,
-                  .bandwidth = machine.bandwidth};
+  StepPlan result{
+      .work = fmt::format("{} more token{} for {} text{} of {}", o.tokens, o.tokens == 1 ? "" : "s",
+                          o.rows, o.rows == 1 ? "" : "s", o.depth),
+      .compute = std::string(name(model.compute())),
+      .instruction_set = plan::instruction_set(),
+      .peak_flops = machine.peak_flops,
+      .peak_int8 = machine.peak_int8,
+      .bandwidth = machine.bandwidth};
   const int repeats = o.tokens == 1 ? 20 : kRepeats;
   result.graphs.push_back(
       plan::measure_graph("step", *step.replay(), machine, steady_clock(), repeats));

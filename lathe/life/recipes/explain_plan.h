@@ -11,7 +11,7 @@ struct StepPlan {
   std::string work;  // what the step consists of
   std::string compute, instruction_set;
   double peak_flops = 0, peak_int8 = 0, bandwidth = 0;  // of this machine
-  std::vector<plan::GraphPlan> graphs;   // one micro-step and the update, or the decoding step
+  std::vector<plan::GraphPlan> graphs;  // one micro-step and the update, or the decoding step
 
   void fields(Fields& f);
 };

@@ -20,9 +20,8 @@ constexpr std::int64_t kLeast = 65536;  // bytes that are worth an op
 double cost_of(const Graph& graph, const Node& node) {
   std::vector<Tensor> in, out;
   const auto meta = [&](int v) {
-    return v == kAbsent
-               ? Tensor()
-               : Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
+    return v == kAbsent ? Tensor()
+                        : Tensor::empty(graph.value(v).shape, graph.value(v).dtype, Device::meta);
   };
   for (const int v : node.in) in.push_back(meta(v));
   for (const int v : node.out) out.push_back(meta(v));

@@ -1,0 +1,116 @@
+#include "lathe/life/generate/decode_step.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+
+#include "lathe/base/error.h"
+#include "lathe/engine/ops/ops.h"
+
+namespace lathe::generate {
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+model::ModelConfig tiny(const std::string& kind) {
+  model::ModelConfig c;
+  c.kind = kind;
+  c.vocab = 61;
+  c.context = 200;
+  c.layers = 2;
+  c.width = 32;
+  c.heads = 4;
+  c.init_std = 0.3;  // so that tokens differ
+  return c;
+}
+
+std::unique_ptr<model::LanguageModel> built(model::ModelConfig c) {
+  c.resolve();
+  auto model = model::build(c, DType::f32);
+  model::initialise(*model, 3);
+  return model;
+}
+
+/// Logits of a step that is not captured.
+Tensor eager(model::LanguageModel& model, model::ModelState& state, const Ids& ids) {
+  std::vector<Ids> rows;
+  for (const std::int32_t id : ids) rows.push_back({id});
+  const Tensor h = model.hidden(model::TokenBatch::plain(rows, state.length()), &state);
+  return model.logits(ops::reshape(h, {h.dim(0), h.dim(-1)}));
+}
+
+void expect_same(const Tensor& a, const Tensor& b) {
+  ASSERT_EQ(a.shape(), b.shape());
+  EXPECT_EQ(std::memcmp(a.bytes_begin(), b.bytes_begin(), a.bytes()), 0);
+}
+
+TEST(DecodeStep, HasTheBitsOfEagerStepsAcrossPagesAndTables) {
+  for (const std::string& kind : model::kinds()) {
+    SCOPED_TRACE(kind);
+    const auto model = built(tiny(kind));
+    const auto captured = model->make_state(3, 150), plain = model->make_state(3, 150);
+    DecodeStep step(*model);
+    for (std::int32_t t = 0; t < 150; ++t) {  // beyond two pages; rotary tables grow at 64 and 128
+      const Ids ids{t % 61, (t * 7 + 1) % 61, (t * 11 + 5) % 61};
+      expect_same(step.run(*captured, ids), eager(*model, *plain, ids));
+      ASSERT_EQ(captured->length(), t + 1);
+    }
+    EXPECT_NE(step.replay(), nullptr);
+    EXPECT_LE(step.captures(), 3);  // as often as tables moved, not as there are tokens
+  }
+}
+
+TEST(DecodeStep, FollowsRowsThatAreChosenAndStatesThatAreOthers) {
+  const auto model = built(tiny("llama"));
+  DecodeStep step(*model);
+  for (int round = 0; round < 2; ++round) {
+    const auto captured = model->make_state(3, 40), plain = model->make_state(3, 40);
+    Ids ids{1, 2, 3};
+    for (int t = 0; t < 6; ++t) {
+      if (t == 2) captured->select_rows(std::array{2, 0}), plain->select_rows(std::array{2, 0});
+      if (t == 2) ids = {9, 8};
+      if (t == 4) captured->truncate(2), plain->truncate(2);
+      expect_same(step.run(*captured, ids), eager(*model, *plain, ids));
+    }
+  }
+}
+
+TEST(DecodeStep, RunsEagerlyWhereFrequenciesFollowTheLength) {
+  for (const char* kind : {"dynamic", "longrope"}) {
+    SCOPED_TRACE(kind);
+    model::ModelConfig c = tiny("llama");
+    c.context = 16;
+    c.rope_scaling.kind = kind;
+    c.rope_scaling.factor = 2;
+    c.rope_scaling.original_context = 16;
+    if (c.rope_scaling.kind == "longrope") {
+      c.context = 32;
+      c.rope_scaling.short_factor = {1, 1, 1, 1};
+      c.rope_scaling.long_factor = {1, 2, 3, 4};
+    }
+    const auto model = built(c);
+    const auto captured = model->make_state(1, 30), plain = model->make_state(1, 30);
+    DecodeStep step(*model);
+    for (std::int32_t t = 0; t < 30; ++t)
+      expect_same(step.run(*captured, Ids{t}), eager(*model, *plain, Ids{t}));
+    EXPECT_LE(step.captures(), 1);
+  }
+}
+
+TEST(DecodeStep, RefusesWhatDoesNotFitAndLosesNothing) {
+  const auto model = built(tiny("llama"));
+  const auto captured = model->make_state(1, 2), plain = model->make_state(1, 2);
+  DecodeStep step(*model);
+  step.run(*captured, Ids{5});
+  EXPECT_THROW(step.run(*captured, Ids{61}), Error);  // no such id
+  EXPECT_THROW(step.run(*captured, Ids{1, 2}), Error);
+  EXPECT_EQ(captured->length(), 1);
+  eager(*model, *plain, {5});
+  expect_same(step.run(*captured, Ids{6}), eager(*model, *plain, {6}));
+  EXPECT_THROW(step.run(*captured, Ids{7}), Error);  // full
+  EXPECT_EQ(captured->length(), 2);
+}
+
+}  // namespace
+}  // namespace lathe::generate
