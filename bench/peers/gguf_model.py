@@ -8,16 +8,23 @@ perplexity  GGUF TEXT           by llama-perplexity and by lathe perplexity
 types       F32.gguf [TEXT]     lathe convert and llama-quantize write each of --types from the same file: types and
                                 bytes of every tensor; with TEXT also llama.cpp's perplexity of both files, which must be
                                 the same, and Lathe's of its file (within 0.3%)
+kl          F32.gguf TEXT       llama-quantize writes each of --types (by default all that Lathe multiplies) with every
+                                matrix in it, of a width that is no multiple of 256 after widening by zeros. What
+                                rounding activations costs: KL, nats a token, of Lathe's results and of llama.cpp's
+                                from products of the same weights in f32, over --chunks of 512 tokens as
+                                llama-perplexity scores them. Fails where Lathe's is the larger
 
-Needs llama-cpp-python 0.3.36 (forced) and gguf (types) in the environment, and --llama, the folder of
-llama.cpp's programs (perplexity, types).
+Needs llama-cpp-python 0.3.36 (forced, kl) and gguf (types, kl) in the environment, and --llama, the folder of
+llama.cpp's programs (perplexity, types, kl).
 
     python gguf_model.py forced SmolLM2-135M-Instruct.Q4_1.gguf --lathe build/release/lathe
 """
 import argparse
+import collections
 import ctypes
 import itertools
 import json
+import math
 import os
 import pathlib
 import re
@@ -25,9 +32,12 @@ import subprocess
 import sys
 import tempfile
 
+import isa
 from real_model import PROMPTS
 
 TYPES = ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k")
+KL_TYPES = ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "mxfp4")
+F32_CACHE = {"type_k": 0, "type_v": 0}
 ROUNDED = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}  # without a search for scales
 
 
@@ -56,9 +66,14 @@ class Llama:
         self.vocabulary = api.llama_model_get_vocab(self.model)
         self.size = api.llama_vocab_n_tokens(self.vocabulary)
 
+    def close(self):
+        self.api.llama_free(self.context)
+        self.api.llama_model_free(self.model)
+
     def tokenize(self, text):
-        raw, ids = text.encode(), (self.api.llama_token * 4096)()
-        count = self.api.llama_tokenize(self.vocabulary, raw, len(raw), ids, 4096, True, False)
+        raw = text.encode()
+        ids = (self.api.llama_token * (len(raw) + 2))()
+        count = self.api.llama_tokenize(self.vocabulary, raw, len(raw), ids, len(ids), True, False)
         return list(ids[:count])
 
     def logits(self, ids, position):
@@ -95,12 +110,11 @@ def lathe_best(options, texts, how):
 
 
 def forced(options):
-    f32 = {"type_k": 0, "type_v": 0}
     settings = {"defaults": {}, "flash attention": {"flash_attn_type": 1},
                 "no flash attention": {"flash_attn_type": 0}, "micro-batch 1": {"n_ubatch": 1},
-                "f32 cache": f32}
+                "f32 cache": F32_CACHE}
     if options.f32:
-        settings = {"f32 cache": f32, "and micro-batch 1": f32 | {"n_ubatch": 1}}
+        settings = {"f32 cache": F32_CACHE, "and micro-batch 1": F32_CACHE | {"n_ubatch": 1}}
     writer = Llama(options.file, options.threads, **next(iter(settings.values())))
     texts = []
     for prompt in PROMPTS[: options.prompts]:
@@ -170,7 +184,7 @@ def tensors(file):
 def types(options):
     good = True
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.types:
+        for name in options.types or TYPES:
             ours, theirs = (pathlib.Path(folder) / f"{who}.gguf" for who in ("lathe", "llama"))
             subprocess.run([options.lathe, "convert", options.file, ours, "--type", name], check=True,
                            capture_output=True)
@@ -198,9 +212,118 @@ def types(options):
     return good
 
 
+def widened(source, target):
+    """Writes a Llama whose width is a multiple of 256: the same function, with zeros appended."""
+    import gguf
+    import numpy
+    reader = gguf.GGUFReader(source)
+    names = {field: f"llama.{field}" for field in ("embedding_length", "attention.head_count",
+             "attention.head_count_kv", "attention.layer_norm_rms_epsilon")}
+    width, heads, keys, epsilon = (reader.fields[name].contents() for name in names.values())
+    new = -(-width // 256) * 256
+    if new == width:
+        return source
+    share, head = width / new, width // heads
+    sizes = {width: new, keys * head: keys * new // heads}
+    values = dict(zip(names.values(), (new, new // head, keys * new // width, epsilon * share)))
+    if new % head or keys * new % width:
+        raise SystemExit(f"{source}: no whole number of heads fills a width of {new}")
+    writer = gguf.GGUFWriter(target, "llama")
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            kind = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, values.get(name, field.contents()), field.types[0], kind)
+    for tensor in reader.tensors:
+        data = numpy.pad(tensor.data, [(0, sizes.get(n, n) - n) for n in tensor.data.shape])
+        writer.add_tensor(tensor.name, data * numpy.float32(share**0.5) if data.ndim == 1 else data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
+def log_softmax(logits):
+    import numpy
+    x = logits.astype(numpy.float64)
+    x -= x.max(1, keepdims=True)
+    return x - numpy.log(numpy.exp(x).sum(1, keepdims=True))
+
+
+def divergences(exact, readers, chunks):
+    """KL(exact || reader) of each scored place, and the perplexity of exact."""
+    import numpy
+    rows, nll = {name: [] for name in readers}, []
+    for ids in chunks:
+        half = len(ids) // 2
+        p = log_softmax(exact.logits(ids, 0)[half:-1])
+        nll.extend(-p[numpy.arange(len(p)), ids[half + 1 :]])
+        for name, reader in readers.items():
+            q = log_softmax(reader.logits(ids, 0)[half:-1])
+            rows[name].extend((numpy.exp(p) * (p - q)).sum(1))
+    return {name: numpy.array(row) for name, row in rows.items()}, float(numpy.exp(numpy.mean(nll)))
+
+
+def exact_divergence(options, exact, file, ids):
+    """Mean KL of Lathe's exact products from those of llama.cpp, on a short text."""
+    import numpy
+    theirs = log_softmax(exact.logits(ids, 0))[:-1]
+    ours = numpy.empty_like(theirs)
+    command = [options.lathe, "--threads", str(options.threads), "score", file, "-", "--exact", "--top", str(exact.size)]
+    out = subprocess.run(command, input=json.dumps({"ids": ids}), capture_output=True, text=True, check=True).stdout
+    for row, top in zip(ours, json.loads(out)["top"][1:], strict=True):
+        best = numpy.array(top)
+        row[best[:, 0].astype(int)] = best[:, 1]
+    return float((numpy.exp(theirs) * (theirs - log_softmax(ours))).sum(1).mean())
+
+
+def kl(options):
+    good = True
+    quantize = f"{options.llama}/llama-quantize"
+    print(f"{isa.machine()}, {options.threads} threads; KL in nats a token; llama.cpp as by default, and with an f32\n"
+          "cache without flash attention; chance: two standard errors of these two's difference; exact: Lathe's\n"
+          "f32 products from llama.cpp's")
+    print("type        Lathe    llama.cpp   ratio   f32 cache   ratio     chance      exact")
+    with tempfile.TemporaryDirectory() as folder:
+        wide, file, f32 = (pathlib.Path(folder) / f"{name}.gguf" for name in ("wide", "quantised", "f32"))
+        source = widened(options.file, wide)
+        for name in options.types or KL_TYPES:
+            kind = "mxfp4_moe" if name == "mxfp4" else name
+            for command in (["--pure", source, file, kind.upper()], ["--allow-requantize", file, f32, "F32"]):
+                subprocess.run([quantize, *command], check=True, capture_output=True)
+            kinds = collections.Counter(kind for kind, _ in tensors(file).values())
+            exact = Llama(f32, options.threads, **F32_CACHE, flash_attn_type=0)
+            readers = {"llama": Llama(file, options.threads),
+                       "llama_f32_cache": Llama(file, options.threads, **F32_CACHE, flash_attn_type=0)}
+            ids = exact.tokenize(pathlib.Path(options.text).read_text().removesuffix("\n"))
+            chunks = [ids[i : i + 512] for i in range(0, len(ids) - 511, 512)][: options.chunks]
+            if exact.api.llama_vocab_get_add_bos(exact.vocabulary):
+                for chunk in chunks:
+                    chunk[0] = exact.api.llama_vocab_bos(exact.vocabulary)
+            rows, value = divergences(exact, readers, chunks)
+            theirs, count = {name: float(row.mean()) for name, row in rows.items()}, len(rows["llama"])
+            command = [options.lathe, "--threads", str(options.threads), "perplexity", file, options.text, "--kl",
+                       "--json", "--chunks", str(len(chunks))]
+            ours = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            if ours["scored_tokens"] != count or abs(math.log(ours["perplexity"] / value)) > 0.1:
+                raise SystemExit(f"Lathe scored {ours}, llama.cpp {count} tokens with perplexity {value}")
+            row = {"type": name, "tensors": kinds, "places": count, "perplexity": value,
+                   "lathe_perplexity": ours["perplexity"], "lathe": ours["kl"]} | theirs
+            row["chance"] = float(2 * (rows["llama"] - rows["llama_f32_cache"]).std() / count**0.5)
+            row["exact"] = exact_divergence(options, exact, file, chunks[0][:32])
+            good &= row["lathe"] <= min(theirs.values()) + row["chance"]
+            print(f"{name:6} {row['lathe']:10.3e} {row['llama']:12.3e} {row['lathe'] / row['llama']:7.3f} "
+                  f"{row['llama_f32_cache']:11.3e} {row['lathe'] / row['llama_f32_cache']:7.3f} "
+                  f"{row['chance']:10.1e} {row['exact']:10.1e}")
+            print(json.dumps(row), flush=True)
+            for model in (exact, *readers.values()):
+                model.close()
+    return good
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("work", choices=("forced", "perplexity", "types"))
+    parser.add_argument("work", choices=("forced", "perplexity", "types", "kl"))
     parser.add_argument("file")
     parser.add_argument("text", nargs="?")
     parser.add_argument("--model", help="what Lathe opens instead of the file")
@@ -209,10 +332,11 @@ def main():
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--types", nargs="+", default=TYPES)
+    parser.add_argument("--types", nargs="+")
+    parser.add_argument("--chunks", type=int, default=9)
     parser.add_argument("--f32", action="store_true")
     options = parser.parse_args()
-    works = {"forced": forced, "perplexity": perplexity, "types": types}
+    works = {"forced": forced, "perplexity": perplexity, "types": types, "kl": kl}
     sys.exit(0 if works[options.work](options) else 1)
 
 
