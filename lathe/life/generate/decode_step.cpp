@@ -6,12 +6,18 @@
 
 namespace lathe::generate {
 
+Tensor next_logits(model::LanguageModel& model, const model::TokenBatch& batch,
+                   model::ModelState* state) {
+  const Tensor h = model.layers(batch, state);
+  const Tensor last = ops::slice(h, 1, h.dim(1) - 1, h.dim(1));
+  return model.logits(ops::reshape(last, {h.dim(0), h.dim(-1)}));
+}
+
 DecodeStep::DecodeStep(model::LanguageModel& model)
     : model_(model),
       captured_(
           [this](std::span<const Tensor> in) {
-            const Tensor h = model_.layers({in[0], in[1], in[2]}, state_);
-            return std::vector{model_.logits(ops::reshape(h, {h.dim(0), h.dim(-1)}))};
+            return std::vector{next_logits(model_, {in[0], in[1], in[2]}, state_)};
           },
           std::make_shared<graph::Arena>()) {}
 

@@ -11,6 +11,11 @@
 
 namespace lathe::generate {
 
+/// Logits after the last token of each row, as ops alone (LanguageModel::layers): what a graph of
+/// decoding or of reading a prompt captures. Shapes: batch [B,T] -> f32 [B,V].
+Tensor next_logits(model::LanguageModel& model, const model::TokenBatch& batch,
+                   model::ModelState* state);
+
 /// Captured when it first runs and replayed from then on; captured again when the number of rows or
 /// the memory of the model or the state changes. Where the model cannot be captured it runs
 /// eagerly. The bits are those of LanguageModel::hidden and logits.

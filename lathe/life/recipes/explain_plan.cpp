@@ -4,6 +4,7 @@
 #include "lathe/base/parallel.h"
 #include "lathe/base/random.h"
 #include "lathe/engine/graph/captured.h"
+#include "lathe/life/generate/decode_step.h"
 #include "lathe/life/plan/machine.h"
 #include "lathe/life/recipes/model_files.h"
 #include "lathe/life/recipes/plan_pretrain.h"
@@ -115,9 +116,7 @@ StepPlan explain_inference(const std::string& path, const InferencePlanOptions& 
   state->open(o.rows, o.tokens);
   graph::Captured step(
       [&](std::span<const Tensor> in) {
-        const Tensor h = model.layers({in[0], in[1], in[2]}, state.get());
-        const Tensor last = ops::slice(h, 1, o.tokens - 1, o.tokens);
-        return std::vector{model.logits(ops::reshape(last, {o.rows, h.dim(-1)}))};
+        return std::vector{generate::next_logits(model, {in[0], in[1], in[2]}, state.get())};
       },
       std::make_shared<graph::Arena>());
   const auto batch = random_tokens(o.rows, o.tokens, model.config().vocab, o.depth);
