@@ -7,30 +7,14 @@
 
 #include "lathe/base/error.h"
 #include "lathe/engine/ops/ops.h"
+#include "lathe/life/generate/test_model.h"
 
 namespace lathe::generate {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-model::ModelConfig tiny(const std::string& kind) {
-  model::ModelConfig c;
-  c.kind = kind;
-  c.vocab = 61;
-  c.context = 200;
-  c.layers = 2;
-  c.width = 32;
-  c.heads = 4;
-  c.init_std = 0.3;  // so that tokens differ
-  return c;
-}
-
-std::unique_ptr<model::LanguageModel> built(model::ModelConfig c) {
-  c.resolve();
-  auto model = model::build(c, DType::f32);
-  model::initialise(*model, 3);
-  return model;
-}
+model::ModelConfig tiny(const std::string& kind) { return tiny_config(kind, 200); }
 
 /// Logits of a step that is not captured.
 Tensor eager(model::LanguageModel& model, model::ModelState& state, const Ids& ids) {
@@ -48,7 +32,7 @@ void expect_same(const Tensor& a, const Tensor& b) {
 TEST(DecodeStep, HasTheBitsOfEagerStepsAcrossPagesAndTables) {
   for (const std::string& kind : model::kinds()) {
     SCOPED_TRACE(kind);
-    const auto model = built(tiny(kind));
+    const auto model = random_model(tiny(kind));
     const auto captured = model->make_state(3, 150), plain = model->make_state(3, 150);
     DecodeStep step(*model);
     for (std::int32_t t = 0; t < 150; ++t) {  // beyond two pages; rotary tables grow at 64 and 128
@@ -62,7 +46,7 @@ TEST(DecodeStep, HasTheBitsOfEagerStepsAcrossPagesAndTables) {
 }
 
 TEST(DecodeStep, FollowsRowsThatAreChosenAndStatesThatAreOthers) {
-  const auto model = built(tiny("llama"));
+  const auto model = random_model(tiny("llama"));
   DecodeStep step(*model);
   for (int round = 0; round < 2; ++round) {
     const auto captured = model->make_state(3, 40), plain = model->make_state(3, 40);
@@ -89,7 +73,7 @@ TEST(DecodeStep, RunsEagerlyWhereFrequenciesFollowTheLength) {
       c.rope_scaling.short_factor = {1, 1, 1, 1};
       c.rope_scaling.long_factor = {1, 2, 3, 4};
     }
-    const auto model = built(c);
+    const auto model = random_model(c);
     const auto captured = model->make_state(1, 30), plain = model->make_state(1, 30);
     DecodeStep step(*model);
     for (std::int32_t t = 0; t < 30; ++t)
@@ -99,7 +83,7 @@ TEST(DecodeStep, RunsEagerlyWhereFrequenciesFollowTheLength) {
 }
 
 TEST(DecodeStep, RefusesWhatDoesNotFitAndLosesNothing) {
-  const auto model = built(tiny("llama"));
+  const auto model = random_model(tiny("llama"));
   const auto captured = model->make_state(1, 2), plain = model->make_state(1, 2);
   DecodeStep step(*model);
   step.run(*captured, Ids{5});

@@ -9,6 +9,7 @@
 #include "lathe/engine/ops/ops.h"
 #include "lathe/life/generate/beam_search.h"
 #include "lathe/life/generate/score.h"
+#include "lathe/life/generate/test_model.h"
 
 namespace lathe::generate {
 namespace {
@@ -17,20 +18,10 @@ using Ids = std::vector<std::int32_t>;
 
 std::unique_ptr<model::LanguageModel> tiny(const std::string& kind = "llama",
                                            std::int64_t window = 0) {
-  model::ModelConfig c;
+  model::ModelConfig c = tiny_config(kind, 64);
   c.window = window;
   if (window > 0) c.window_layers = {1, 0};
-  c.kind = kind;
-  c.vocab = 61;
-  c.context = 64;
-  c.layers = 2;
-  c.width = 32;
-  c.heads = 4;
-  c.init_std = 0.3;  // so that tokens differ
-  c.resolve();
-  auto model = model::build(c, DType::f32);
-  model::initialise(*model, 3);
-  return model;
+  return random_model(c);
 }
 
 Ids some(std::size_t n, std::uint64_t seed = 1) {
