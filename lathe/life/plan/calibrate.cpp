@@ -23,6 +23,13 @@ double rate(double flops, double budget, Work&& work) {
   return flops / std::max(best, 1e-9);
 }
 
+double seconds_of_flops(const std::string& op, const OpTotals& totals, const Calibration& machine) {
+  if (is_int8(op)) return totals.flops / machine.int8_flops;
+  if (totals.matmul) return totals.flops / machine.matmul_flops;
+  return totals.flops /
+         (op.starts_with("attention") ? machine.attention_flops : machine.peak_flops);
+}
+
 }  // namespace
 
 Calibration calibrate(const model::ModelConfig& c, DType compute, std::int64_t micro_tokens) {
@@ -61,17 +68,6 @@ double Calibration::peak_of(const std::string& op) const {
 bool is_int8(const std::string& op) {
   return op.starts_with("linear_int8") || op == "linear_quantised" || op == "linears_quantised";
 }
-
-namespace {
-
-double seconds_of_flops(const std::string& op, const OpTotals& totals, const Calibration& machine) {
-  if (is_int8(op)) return totals.flops / machine.int8_flops;
-  if (totals.matmul) return totals.flops / machine.matmul_flops;
-  return totals.flops /
-         (op.starts_with("attention") ? machine.attention_flops : machine.peak_flops);
-}
-
-}  // namespace
 
 bool limited_by_flops(const std::string& op, const OpTotals& totals, const Calibration& machine) {
   return seconds_of_flops(op, totals, machine) > totals.bytes / machine.bandwidth;

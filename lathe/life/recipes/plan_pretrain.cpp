@@ -206,7 +206,7 @@ PlanReport plan_pretrain(PretrainConfig config, const std::string& cache_folder,
   const plan::Calibration machine =
       plan::calibrate(config.model, compute_type(r.compute), config.train.micro_tokens);
   r.peak_flops = multiplies_int8(r.compute)
-                     ? mixed_peak(t, config, machine.peak_flops, plan::peak_int8_ops())
+                     ? mixed_peak(t, config, machine.peak_flops, machine.peak_int8)
                      : machine.peak_flops;
   const double seconds =
       plan::predict_seconds(t.micro, machine) * static_cast<double>(r.micro_batches) +
