@@ -16,6 +16,17 @@
 
 namespace lathe::bench {
 
+using Dims = std::initializer_list<std::int64_t>;
+
+/// Row major over memory of somebody else.
+inline View dense(void* data, DType dtype, Dims dims) {
+  View v{.data = data, .rank = static_cast<int>(dims.size()), .dtype = dtype};
+  std::copy(dims.begin(), dims.end(), v.dims);
+  std::int64_t stride = 1;
+  for (int i = v.rank - 1; i >= 0; stride *= v.dims[i--]) v.strides[i] = stride;
+  return v;
+}
+
 /// The same elements with rows and columns exchanged.
 inline View turned(View v) {
   std::swap(v.dims[0], v.dims[1]);
@@ -38,13 +49,8 @@ inline double bytes_of(std::initializer_list<View> views) {
 /// f32 or bf16.
 class Arrays {
  public:
-  using Dims = std::initializer_list<std::int64_t>;
-
   View zeros(DType dtype, Dims dims) {
-    View v{.rank = static_cast<int>(dims.size()), .dtype = dtype};
-    std::copy(dims.begin(), dims.end(), v.dims);
-    std::int64_t stride = 1;
-    for (int i = v.rank - 1; i >= 0; stride *= v.dims[i--]) v.strides[i] = stride;
+    View v = dense(nullptr, dtype, dims);
     v.data = workspace(bytes_of(v));
     std::memset(v.data, 0, static_cast<std::size_t>(bytes_of(v)));
     return v;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/arrays.h"
 #include "lathe/base/parallel.h"
 #include "lathe/base/random.h"
 #include "lathe/engine/kernels/kv_pages.h"
@@ -78,11 +79,7 @@ class Bench {
             .dtype = dtype_};
   }
   View dense(std::vector<std::uint32_t>& a) const {
-    return {.data = a.data(),
-            .dims = {batch_, queries_, heads_, size_},
-            .strides = {queries_ * heads_ * size_, heads_ * size_, size_, 1},
-            .rank = 4,
-            .dtype = dtype_};
+    return bench::dense(a.data(), dtype_, {batch_, queries_, heads_, size_});
   }
 
   AttentionBackwardArgs args() {
@@ -156,11 +153,11 @@ class PagedBench {
     first_.assign(static_cast<std::size_t>(rows_), static_cast<int>(state.range(0) - 1));
     q_.assign(static_cast<std::size_t>(rows_ * state.range(1) * state.range(3)), 0.25f);
     out_ = q_;
-    args_.q = dense(q_.data(), {rows_, 1, state.range(1), state.range(3)}, DType::f32);
-    args_.out = dense(out_.data(), {rows_, 1, state.range(1), state.range(3)}, DType::f32);
-    args_.pages.pages = dense(pages_.data(), {rows_ * blocks_, page_}, DType::u8);
-    args_.pages.table = dense(table_.data(), {rows_, blocks_}, DType::i32);
-    args_.pages.first = dense(first_.data(), {rows_}, DType::i32);
+    args_.q = bench::dense(q_.data(), DType::f32, {rows_, 1, state.range(1), state.range(3)});
+    args_.out = bench::dense(out_.data(), DType::f32, {rows_, 1, state.range(1), state.range(3)});
+    args_.pages.pages = bench::dense(pages_.data(), DType::u8, {rows_ * blocks_, page_});
+    args_.pages.table = bench::dense(table_.data(), DType::i32, {rows_, blocks_});
+    args_.pages.first = bench::dense(first_.data(), DType::i32, {rows_});
     args_.pages.type = type;
     args_.scale = 0.125f;
     workspace_.resize(static_cast<std::size_t>(attention_paged_workspace(args_)));
@@ -177,15 +174,6 @@ class PagedBench {
   }
 
  private:
-  static View dense(void* data, std::initializer_list<std::int64_t> dims, DType dtype) {
-    View v{.data = data};
-    v.rank = static_cast<int>(dims.size()), v.dtype = dtype;
-    std::copy(dims.begin(), dims.end(), v.dims);
-    std::int64_t stride = 1;
-    for (int i = v.rank - 1; i >= 0; stride *= v.dims[i--]) v.strides[i] = stride;
-    return v;
-  }
-
   std::int64_t rows_, blocks_, page_, layers_ = 0, layer_ = 0;
   std::vector<float> pages_, q_, out_;
   std::vector<int> table_, first_;

@@ -17,7 +17,7 @@ using namespace kernels;
 constexpr std::int64_t kWeights = kHidden * kWidth;
 
 /// Positive, away from zero: the logarithm and the quotient stay ordinary numbers.
-View positive(Arrays& a, DType dtype, Arrays::Dims dims = {kTokens, kWidth}) {
+View positive(Arrays& a, DType dtype, Dims dims = {kTokens, kWidth}) {
   return a.uniform(dtype, dims, 0.5, 1.5);
 }
 
