@@ -32,8 +32,13 @@ ops::KernelCall shapes_of(const Graph& graph, const Node& node) {
 }
 
 std::string name_of(const Node& node) {
-  if (node.parts.empty()) return node.def->name;
   std::string names;
+  if (node.parts.empty()) {
+    for (const Node& part : node.before) names += name_of(part) + "+";
+    names += node.def->name;
+    for (const Node& part : node.after) names += "+" + name_of(part);
+    return names;
+  }
   for (const Node& part : node.parts) names += (names.empty() ? "" : " ") + name_of(part);
   return fmt::format("{}({})", node.def->name, names);
 }

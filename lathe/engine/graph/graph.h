@@ -49,9 +49,11 @@ struct Node {
   // Of a chain (chain.h): what it consists of, and the values that exist only inside of it.
   std::vector<Node> parts;
   std::vector<int> inner;
+  // Of a product (fused.h): what it runs in its own regions, at most one node each.
+  std::vector<Node> before, after;
 };
 
-/// "add", or "chain(scale add)".
+/// "add", "chain(scale add)", or "rms_norm+linear_quantised+add".
 std::string name_of(const Node& node);
 
 struct Graph {
@@ -76,6 +78,8 @@ void each_value(const Node& node, Visit&& visit) {
   for (std::size_t i = 0; i < node.in.size(); ++i)
     if (node.in[i] != kAbsent) visit(node.in[i], static_cast<int>(i) < node.def->writes);
   for (const int v : node.out) visit(v, true);
+  for (const auto* fused : {&node.before, &node.after})
+    for (const Node& part : *fused) each_value(part, visit);
 }
 
 /// One line a node: "%7 f32 [64,32] = linear(%3, @weight f32 [32,16])".

@@ -47,6 +47,10 @@ Replay::Call Replay::prepared(const Node& node, const Plan::Workspace& w) const 
   for (std::size_t i = 0; i < node.out.size(); ++i) call.views.out[i] = view(node.out[i]);
   call.views.workspace = workspace;
   call.views.workspace_bytes = w.bytes;
+  if (!node.before.empty() || !node.after.empty()) {
+    call.fused = std::make_unique<FusedParts>(graph_, node, begin);
+    call.fused->attach(call.views);
+  }
   call.reference = ops::isa_of(*node.def, call.views) != kernels::isa();
   if (call.check != nullptr)
     for (const int v : node.in) call.checked.push_back(v == kAbsent ? Tensor() : tensor_of(v));

@@ -3,6 +3,7 @@
 
 #include "lathe/base/clock.h"
 #include "lathe/engine/graph/chain.h"
+#include "lathe/engine/graph/fused.h"
 #include "lathe/engine/graph/plan.h"
 
 namespace lathe::graph {
@@ -46,6 +47,7 @@ class Replay {
     ops::KernelCall views;
     std::vector<Tensor> checked;
     std::unique_ptr<ChainRun> chain;
+    std::unique_ptr<FusedParts> fused;
   };
 
   std::byte* begin_of(int buffer) const;

@@ -18,7 +18,7 @@ std::int64_t linear_int8_workspace(const LinearInt8Args& args) noexcept {
 }
 
 void linear_int8(const LinearInt8Args& args) noexcept {
-  if (takes_plain_loop(args)) return reference::linear_int8(args);
+  if (takes_plain_loop(args)) return run_apart(std::span(&args, 1), reference::linear_int8);
   if (isa() == Isa::avx2) return avx2::linear_int8(args);
   if (isa() == Isa::avx512) return avx512::linear_int8(args);
   avx512_vnni::linear_int8(args);

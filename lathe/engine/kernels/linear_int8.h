@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "lathe/engine/kernels/fused.h"
 #include "lathe/engine/kernels/isa.h"
 #include "lathe/engine/kernels/math.h"
 #include "lathe/engine/tensor/view.h"
@@ -46,6 +47,8 @@ LATHE_INLINE RowScale row_scale(std::uint32_t magnitude_bits, int most) {
 struct LinearInt8Args {
   View x, w, y;
   View bias;
+  RowsBefore before;
+  TileAfter after;
   void* workspace = nullptr;  // aligned to 64 bytes
   std::int64_t workspace_bytes = 0;
 };

@@ -108,7 +108,9 @@ std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcep
   return two_digits(args) ? lay_out_digits(args).all_bytes : one_digit_workspace(args);
 }
 
-void linear_quantised(const LinearQuantisedArgs& args) noexcept {
+namespace {
+
+void run_one(const LinearQuantisedArgs& args) noexcept {
   if (!two_digits(args))
     return reference_only(args) ? reference::linear_quantised(args) : one_digit(args);
   if (reference_only(args) || args.x.count() == 0 ||
@@ -120,14 +122,15 @@ void linear_quantised(const LinearQuantisedArgs& args) noexcept {
   add_digits({.sums = lay_out.product.y, .bias = args.bias, .y = args.y});
 }
 
+}  // namespace
+
+void linear_quantised(const LinearQuantisedArgs& args) noexcept { linears_quantised({&args, 1}); }
+
 void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
   const bool plain = std::any_of(all.begin(), all.end(), [](const LinearQuantisedArgs& args) {
     return reference_only(args) || two_digits(args);
   });
-  if (plain) {
-    for (const LinearQuantisedArgs& args : all) linear_quantised(args);
-    return;
-  }
+  if (plain) return run_apart(all, run_one);
   if (isa() == Isa::avx2) return avx2::linears_quantised(all);
   if (isa() == Isa::avx512) return avx512::linears_quantised(all);
   avx512_vnni::linears_quantised(all);

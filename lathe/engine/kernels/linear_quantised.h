@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "lathe/engine/kernels/fused.h"
 #include "lathe/engine/kernels/isa.h"
 #include "lathe/engine/kernels/quant.h"
 #include "lathe/engine/tensor/view.h"
@@ -32,6 +33,8 @@ struct LinearQuantisedArgs {
   View bias;
   QuantType type = QuantType::q8_0;
   bool exact = false;
+  RowsBefore before;
+  TileAfter after;
   void* workspace = nullptr;  // aligned to 64 bytes
   std::int64_t workspace_bytes = 0;
 };
@@ -49,7 +52,8 @@ void linear_quantised(const LinearQuantisedArgs& args) noexcept;
 constexpr int kMostJoined = 3;
 
 /// linear_quantised of each, at most kMostJoined, none reading what another writes. Those of the
-/// same x quantise it once and run in one parallel region.
+/// same x quantise it once and run in one parallel region. The first may have `before`, if all read
+/// the same x, and `after`, if all results have one shape: its tiles are stored by all.
 void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept;
 
 /// y[m,k] = sum over n of x[m,n] w[n,k], n ascending, exact: the gradient of the activations.

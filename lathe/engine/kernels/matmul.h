@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "lathe/engine/kernels/fused.h"
 #include "lathe/engine/kernels/isa.h"
 #include "lathe/engine/tensor/view.h"
 
@@ -22,6 +23,7 @@ struct MatmulArgs {
   View a, b, c;
   View bias;
   bool accumulate = false;
+  TileAfter after;                 // of rank 2 only
   const void* b_panels = nullptr;  // b as pack_b wrote it; then b.data is not read
   void* workspace = nullptr;       // aligned to 64 bytes
   std::int64_t workspace_bytes = 0;

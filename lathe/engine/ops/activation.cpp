@@ -189,7 +189,7 @@ void vjp_gated(const VjpCall& c, GradSink& sink) {
 
 namespace defs {
 extern const OpDef silu{.name = "silu",
-                        .traits = kElementwise | kCheap,
+                        .traits = kElementwise | kCheap | kStridedRows,
                         .infer = infer_same,
                         .cpu = cpu_silu,
                         .composite = composite_silu,
@@ -198,7 +198,7 @@ extern const OpDef silu{.name = "silu",
                         .flops = flops_ten,
                         .samples = samples_unary};
 extern const OpDef gelu{.name = "gelu",
-                        .traits = kElementwise | kCheap,
+                        .traits = kElementwise | kCheap | kStridedRows,
                         .infer = infer_same,
                         .cpu = cpu_gelu,
                         .composite = composite_gelu,
@@ -207,7 +207,7 @@ extern const OpDef gelu{.name = "gelu",
                         .flops = flops_ten,
                         .samples = samples_unary};
 extern const OpDef gated{.name = "gated",
-                         .traits = kElementwise | kCheap,
+                         .traits = kElementwise | kCheap | kStridedRows,
                          .infer = infer_same,
                          .cpu = cpu_gated,
                          .composite = composite_gated,

@@ -58,7 +58,8 @@ inline View as_vector(const View& v) {
   return flat;
 }
 
-/// All rows of the last axis: [...,C] -> [N,C] as a view for row kernels.
+/// All rows of the last axis: [...,C] -> [N,C] as a view for row kernels. Matrices keep the
+/// distance of their rows; all else is dense.
 inline View as_rows(const View& v) {
   View rows;
   rows.data = v.data;
@@ -67,7 +68,7 @@ inline View as_rows(const View& v) {
   rows.dims[1] = v.rank == 0 ? 1 : v.dims[v.rank - 1];
   rows.dims[0] = 1;
   for (int i = 0; i + 1 < v.rank; ++i) rows.dims[0] *= v.dims[i];
-  rows.strides[0] = rows.dims[1];
+  rows.strides[0] = v.rank == 2 ? v.strides[0] : rows.dims[1];
   rows.strides[1] = 1;
   return rows;
 }

@@ -40,6 +40,8 @@ kernels::LinearInt8Args int8_args(const KernelCall& c) {
                                .w = as_rows(c.in[1]),
                                .y = as_rows(c.out[0]),
                                .bias = c.in[2],
+                               .before = c.before,
+                               .after = c.after,
                                .workspace = c.workspace,
                                .workspace_bytes = c.workspace_bytes};
   if (c.attrs->as<Int8Attrs>().in_out) {
@@ -89,7 +91,7 @@ std::vector<Sample> samples_int8_in_out() { return samples_of(true); }
 
 constexpr OpDef def_of(const char* name, std::vector<Sample> (*samples)()) {
   return {.name = name,
-          .traits = kMatmulLike,
+          .traits = kMatmulLike | kRowsBefore | kTileAfter,
           .infer = infer_int8,
           .cpu = cpu_int8,
           .workspace = workspace_int8,

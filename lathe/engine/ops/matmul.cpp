@@ -106,6 +106,7 @@ kernels::MatmulArgs linear_args(const KernelCall& c) {
           .b = in_out ? c.in[1] : flipped(c.in[1]),
           .c = as_rows(c.out[0]),
           .bias = c.in[2],
+          .after = c.after,
           .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
@@ -207,7 +208,7 @@ extern const OpDef matmul{.name = "matmul",
                           .samples = samples_matmul};
 // Two names, one definition: the weight's layout is the attribute.
 extern const OpDef linear{.name = "linear",
-                          .traits = kMatmulLike,
+                          .traits = kMatmulLike | kTileAfter,
                           .infer = infer_linear,
                           .cpu = cpu_linear,
                           .workspace = workspace_linear,
@@ -218,7 +219,7 @@ extern const OpDef linear{.name = "linear",
                           .flops = flops_linear,
                           .samples = samples_linear};
 extern const OpDef linear_in_out{.name = "linear_in_out",
-                                 .traits = kMatmulLike,
+                                 .traits = kMatmulLike | kTileAfter,
                                  .infer = infer_linear,
                                  .cpu = cpu_linear,
                                  .workspace = workspace_linear,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lathe/engine/kernels/fused.h"
 #include "lathe/engine/kernels/isa.h"
 #include "lathe/engine/ops/attrs.h"
 #include "lathe/engine/tensor/tensor.h"
@@ -45,6 +46,8 @@ struct KernelCall {
   const Attrs* attrs;
   void* workspace;
   std::int64_t workspace_bytes;
+  kernels::RowsBefore before;  // of ops with kRowsBefore
+  kernels::TileAfter after;    // of ops with kTileAfter
 };
 
 /// What a gradient rule sees. grad[i] is undefined where output i has no gradient; tensors that the
@@ -82,7 +85,11 @@ enum Trait : std::uint32_t {
   kNormalisation = 1u << 5,
   kCheap = 1u << 6,  // output 0 is sooner computed again in the backward pass than kept; all inputs
                      // are saved
-  kOverwrites = 1u << 7,  // in place, without reading what it writes
+  kOverwrites = 1u << 7,    // in place, without reading what it writes
+  kRowsBefore = 1u << 8,    // the kernel makes rows of input 0 itself (KernelCall::before)
+  kTileAfter = 1u << 9,     // the kernel goes on with tiles of its outputs, which have one shape if
+                            // there are several (KernelCall::after)
+  kStridedRows = 1u << 10,  // the kernel also takes matrices with any distance between rows
 };
 
 enum class Layout : std::uint8_t {

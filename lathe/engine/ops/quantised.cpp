@@ -67,6 +67,8 @@ LinearQuantisedArgs linear_args(const KernelCall& c) {
           .bias = c.in[2],
           .type = attrs.type,
           .exact = attrs.exact,
+          .before = c.before,
+          .after = c.after,
           .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
@@ -201,6 +203,8 @@ JoinedArgs joined_args(const KernelCall& c) {
     args.workspace = static_cast<char*>(c.workspace) + all.workspace;
     all.workspace += args.workspace_bytes;
   }
+  all.at[0].before = c.before;
+  all.at[0].after = c.after;
   return all;
 }
 
@@ -331,7 +335,7 @@ std::vector<Sample> samples_embedding() {
 
 namespace defs {
 extern const OpDef linear_quantised{.name = "linear_quantised",
-                                    .traits = kMatmulLike,
+                                    .traits = kMatmulLike | kRowsBefore | kTileAfter,
                                     .infer = infer_linear,
                                     .cpu = cpu_linear,
                                     .workspace = workspace_linear,
@@ -341,7 +345,7 @@ extern const OpDef linear_quantised{.name = "linear_quantised",
                                     .flops = flops_linear,
                                     .samples = samples_linear};
 extern const OpDef linears_quantised{.name = "linears_quantised",
-                                     .traits = kMatmulLike,
+                                     .traits = kMatmulLike | kRowsBefore | kTileAfter,
                                      .infer = infer_joined,
                                      .cpu = cpu_joined,
                                      .workspace = workspace_joined,

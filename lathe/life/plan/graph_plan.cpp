@@ -4,6 +4,7 @@
 #include <map>
 
 #include "lathe/base/format.h"
+#include "lathe/base/json.h"
 
 namespace lathe::plan {
 namespace {
@@ -33,7 +34,20 @@ std::string written_shapes(const Graph& graph, const Node& node) {
   return text.substr(text.starts_with(' ') ? 1 : 0);
 }
 
-/// Of a chain all parts count their FLOPs, and what only the chain reads moves no bytes.
+/// Bytes that a fused op brings besides those of its product: what only they share stays in caches.
+double bytes_beside(const Graph& graph, const Node& product, const Node& part) {
+  const auto has = [](const std::vector<int>& values, int v) {
+    return std::find(values.begin(), values.end(), v) != values.end();
+  };
+  double bytes = 0;
+  each_value(part, [&](int v, bool) {
+    const bool shared = has(product.in, v) || has(product.out, v);
+    if (!shared) bytes += static_cast<double>(graph.value(v).bytes());
+  });
+  return bytes;
+}
+
+/// Of a chain and of fused ops all parts count their FLOPs, and what only they read moves no bytes.
 OpTotals cost_of(const Graph& graph, const Node& node) {
   OpTotals cost{.calls = 1, .matmul = node.def->is(ops::kMatmulLike)};
   std::vector<Tensor> in, out;
@@ -42,6 +56,11 @@ OpTotals cost_of(const Graph& graph, const Node& node) {
   cost.bytes = ops::bytes_of(*node.def, in, out, node.attrs);
   if (node.parts.empty()) cost.flops = ops::flops_of(*node.def, in, out, node.attrs);
   for (const Node& part : node.parts) cost.flops += cost_of(graph, part).flops;
+  for (const auto* fused : {&node.before, &node.after})
+    for (const Node& part : *fused) {
+      cost.flops += cost_of(graph, part).flops;
+      cost.bytes += bytes_beside(graph, node, part);
+    }
   return cost;
 }
 
@@ -55,10 +74,19 @@ std::vector<double> least_seconds(graph::Replay& replay, const Clock& clock, int
   return least;
 }
 
-double share_of(const PlannedOp& op, const Calibration& machine) {
+double share_of(const PlannedOp& op, double peak, const Calibration& machine) {
   const double seconds = std::max(op.seconds, 1e-12);
   if (op.limit == "bytes/s") return op.bytes / seconds / machine.bandwidth;
-  return op.flops / seconds / machine.peak_of(op.op);
+  return op.flops / seconds / peak;
+}
+
+/// By which peak and rate a node is judged: fused, that of its product; products that are asked to
+/// be exact multiply in f32.
+std::string judged_as(const Node& node) {
+  ops::Attrs attrs = node.attrs;
+  const bool exact =
+      !attrs.empty() && write_json(attrs).find("\"exact\":true") != std::string::npos;
+  return exact ? "exact " + std::string(node.def->name) : node.def->name;
 }
 
 }  // namespace
@@ -96,25 +124,29 @@ GraphPlan measure_graph(const std::string& name, graph::Replay& replay, const Ca
                  .live_bytes = replay.plan().live_bytes};
   const std::vector<double> seconds = least_seconds(replay, clock, repeats);
   std::map<std::string, std::size_t> rows;
+  std::vector<double> peaks;  // by row
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     const std::string op_name = graph::name_of(node), shapes = written_shapes(graph, node);
     const auto [row, is_new] = rows.try_emplace(op_name + " " + shapes, plan.ops.size());
     const OpTotals cost = cost_of(graph, node);
-    if (is_new)
+    const std::string kind = judged_as(node);
+    if (is_new) {
+      const bool by_flops = limited_by_flops(kind, cost, machine);
       plan.ops.push_back(
-          {.op = op_name,
-           .shapes = shapes,
-           .limit = limited_by_flops(op_name, cost, machine) ? "FLOP/s" : "bytes/s"});
+          {.op = op_name, .shapes = shapes, .limit = by_flops ? "FLOP/s" : "bytes/s"});
+      peaks.push_back(machine.peak_of(kind));
+    }
     PlannedOp& op = plan.ops[row->second];
     ++op.count;
     op.bytes += cost.bytes;
     op.flops += cost.flops;
-    op.predicted_seconds += predict_seconds(op_name, cost, machine);
+    op.predicted_seconds += predict_seconds(kind, cost, machine);
     op.seconds += seconds[i];
   }
-  for (PlannedOp& op : plan.ops) {
-    op.share = share_of(op, machine);
+  for (std::size_t i = 0; i < plan.ops.size(); ++i) {
+    PlannedOp& op = plan.ops[i];
+    op.share = share_of(op, peaks[i], machine);
     plan.bytes += op.bytes;
     plan.flops += op.flops;
     plan.predicted_seconds += op.predicted_seconds;
@@ -130,10 +162,10 @@ std::string table_of(const GraphPlan& plan) {
       plan.name, plan.nodes, human_bytes(static_cast<double>(plan.arena_bytes)),
       human_bytes(static_cast<double>(plan.live_bytes)), human_bytes(plan.bytes),
       human_count(plan.flops), 1e3 * plan.predicted_seconds, 1e3 * plan.seconds);
-  text += fmt::format("  {:<26}{:>6}{:>10}{:>9}{:>11}{:>10}{:>8}  {}\n", "op", "times", "bytes",
+  text += fmt::format("  {:<32}{:>6}{:>10}{:>9}{:>11}{:>10}{:>8}  {}\n", "op", "times", "bytes",
                       "FLOPs", "predicted", "measured", "share", "shapes");
   for (const PlannedOp& op : plan.ops)
-    text += fmt::format("  {:<26}{:>6}{:>10}{:>9}{:>8.3f} ms{:>7.3f} ms{:>5.0f}% {}  {}\n", op.op,
+    text += fmt::format("  {:<32}{:>6}{:>10}{:>9}{:>8.3f} ms{:>7.3f} ms{:>5.0f}% {}  {}\n", op.op,
                         op.count, human_bytes(op.bytes), human_count(op.flops),
                         1e3 * op.predicted_seconds, 1e3 * op.seconds, 100 * op.share,
                         op.limit == "FLOP/s" ? "F" : "B", op.shapes);

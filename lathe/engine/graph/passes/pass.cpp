@@ -5,20 +5,24 @@
 namespace lathe::graph {
 
 Uses::Uses(const Graph& graph) : readers(graph.buffers.size()), writers(graph.buffers.size()) {
-  for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
-    const Node& node = graph.nodes[static_cast<std::size_t>(i)];
-    const auto add = [&](std::vector<std::vector<int>>& lists, int v) {
-      auto& list = lists[static_cast<std::size_t>(graph.value(v).buffer)];
-      if (list.empty() || list.back() != i) list.push_back(i);
-    };
-    for (std::size_t k = 0; k < node.in.size(); ++k) {
-      if (node.in[k] == kAbsent) continue;
-      const bool writes = static_cast<int>(k) < node.def->writes;
-      if (writes) add(writers, node.in[k]);
-      if (!writes || !node.def->is(ops::kOverwrites)) add(readers, node.in[k]);
-    }
-    for (const int v : node.out) add(writers, v);
+  for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i)
+    add(graph, graph.nodes[static_cast<std::size_t>(i)], i);
+}
+
+void Uses::add(const Graph& graph, const Node& node, int i) {
+  const auto note = [&](std::vector<std::vector<int>>& lists, int v) {
+    auto& list = lists[static_cast<std::size_t>(graph.value(v).buffer)];
+    if (list.empty() || list.back() != i) list.push_back(i);
+  };
+  for (std::size_t k = 0; k < node.in.size(); ++k) {
+    if (node.in[k] == kAbsent) continue;
+    const bool writes = static_cast<int>(k) < node.def->writes;
+    if (writes) note(writers, node.in[k]);
+    if (!writes || !node.def->is(ops::kOverwrites)) note(readers, node.in[k]);
   }
+  for (const int v : node.out) note(writers, v);
+  for (const auto* fused : {&node.before, &node.after})
+    for (const Node& part : *fused) add(graph, part, i);
 }
 
 bool is_output(const Graph& graph, int buffer) {

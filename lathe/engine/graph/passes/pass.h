@@ -45,6 +45,9 @@ struct Uses {
   const std::vector<int>& writers_of(int buffer) const {
     return writers[static_cast<std::size_t>(buffer)];
   }
+
+ private:
+  void add(const Graph& graph, const Node& node, int i);
 };
 
 /// Whether an output of the graph lies in the buffer.

@@ -119,6 +119,106 @@ TEST(Chains, LeaveTransposedAndWrittenFactorsAlone) {
   EXPECT_GT(o.nodes_after, 2u);
 }
 
+TEST(Fuse, TakesResidualsAndGatesIntoProducts) {
+  const Tensor w = filled({24, 40}, -2), bias = filled({24}, 3), v = filled({40, 24}, 1);
+  for (const DType type : {DType::f32, DType::bf16}) {
+    const auto work = [&](std::span<const Tensor> in) {
+      const Tensor x = ops::cast(in[1], type), r = ops::cast(in[0], type);
+      const Tensor a = ops::add(r, ops::linear(x, ops::cast(w, type), ops::cast(bias, type)));
+      const Tensor b = ops::add(ops::linear_in_out(x, ops::cast(v, type), {}),
+                                ops::linear(x, ops::cast(w, type)));
+      const Tensor gate = ops::linear(x, ops::cast(w, type));
+      const Tensor c = ops::gated(gate, ops::linear_int8(x, w), ops::Activation::silu);
+      return std::vector{ops::sub(a, ops::linear_int8(x, w)), b, c};
+    };
+    for (const std::int64_t rows : {1, 3, 90}) {
+      const Outcome o =
+          expect_same({filled({2, rows, 24}, 5), filled({2, rows, 40}, -1)}, work, passes::fuse);
+      EXPECT_EQ(o.changes, 4);
+      EXPECT_LE(o.arena_after, o.arena_before);
+    }
+  }
+}
+
+TEST(Fuse, LeavesProductsAloneThatAreReadTwiceOrWhoseInputsChange) {
+  const Tensor w = filled({24, 24}, -2), state = filled({5, 24}, 1);
+  const auto twice = [&](std::span<const Tensor> in) {
+    const Tensor y = ops::linear(in[0], w);
+    return std::vector{ops::add(in[0], y), ops::exp(y)};
+  };
+  EXPECT_EQ(expect_same({filled({5, 24}, 0)}, twice, passes::fuse).changes, 0);
+  const auto changes = [&](std::span<const Tensor> in) {
+    ops::copy_(state, in[0]);
+    const Tensor y = ops::linear(state, w);
+    ops::scale_(state, 0.5);
+    return std::vector{ops::add(y, in[0])};
+  };
+  EXPECT_EQ(expect_same({filled({5, 24}, 0)}, changes, passes::fuse).changes, 0);
+  const auto other_shapes = [&](std::span<const Tensor> in) {
+    const Tensor y = ops::linear(in[0], w);
+    return std::vector{ops::add(y, filled({24}, 1)),
+                       ops::add(ops::linear(in[0], w), ops::transpose(y))};
+  };
+  EXPECT_EQ(expect_same({filled({24, 24}, 0)}, other_shapes, passes::fuse).changes, 0);
+  const auto is_an_output = [&](std::span<const Tensor> in) {
+    const Tensor y = ops::linear(in[0], w);
+    return std::vector{y, ops::add(in[0], y)};
+  };
+  EXPECT_EQ(expect_same({filled({5, 24}, 0)}, is_an_output, passes::fuse).changes, 0);
+}
+
+/// Rows of one byte pattern as blocks of a type, every scale small and finite.
+Tensor blocks_of(kernels::QuantType type, std::int64_t rows, std::int64_t k) {
+  std::vector<float> values(static_cast<std::size_t>(rows * k));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = 0.01f * static_cast<float>(i * 7 % 23) - 0.1f;
+  const Tensor blocks = Tensor::empty({rows, kernels::row_bytes(type, k)}, DType::u8);
+  kernels::quantise_rows(type, values.data(), blocks.bytes_begin(), rows, k);
+  return blocks;
+}
+
+/// A layer of a quantised Llama: norm, q and k, a residual; norm, gate and up, gated, down, a
+/// residual.
+std::vector<Tensor> quantised_layer(std::span<const Tensor> in, kernels::QuantType type,
+                                    kernels::QuantType other, bool exact) {
+  const Tensor narrow = blocks_of(type, 64, 256), wide = blocks_of(type, 512, 256);
+  const Tensor gain = filled({256}, 0.5), up = blocks_of(other, 512, 256);
+  const Tensor back = blocks_of(type, 256, 512), bias = filled({256}, 1);
+  Tensor x = ops::rms_norm(in[0], gain, 1e-5, DType::f32);
+  const ops::Outputs qk = ops::linears_quantised(
+      x, std::array<ops::QuantisedWeight, 2>{{{narrow, type, {}}, {narrow, type, {}}}}, exact);
+  const Tensor mixed = ops::linear_quantised(ops::layer_norm(in[0], gain, bias, 1e-5, DType::f32),
+                                             wide, type, {}, exact);
+  const Tensor h = ops::add(in[0], ops::linear_quantised(mixed, back, type, bias, exact));
+  x = ops::rms_norm(h, gain, 1e-5, DType::f32);
+  const ops::Outputs gates = ops::linears_quantised(
+      x, std::array<ops::QuantisedWeight, 2>{{{wide, type, {}}, {up, other, {}}}}, exact);
+  const Tensor y = ops::gated(gates[0], gates[1], ops::Activation::gelu_tanh);
+  return {qk[0], qk[1], ops::add(ops::linear_quantised(y, back, type, {}, exact), h)};
+}
+
+TEST(Fuse, QuantisedLayersNormaliseQuantiseMultiplyAndAddInOneCallEach) {
+  using enum kernels::QuantType;
+  struct Case {
+    kernels::QuantType type, other;
+    bool exact;
+  };
+  for (const Case& c : {Case{q8_0, q8_0, false}, Case{q4_k, q4_k, false}, Case{q4_0, q6_k, false},
+                        Case{q4_1, q4_1, false}, Case{q5_1, q8_0, false}, Case{q8_0, q4_k, true}}) {
+    for (const std::int64_t rows : {1, 7, 40, 131}) {
+      const auto work = [&](std::span<const Tensor> in) {
+        return quantised_layer(in, c.type, c.other, c.exact);
+      };
+      const Outcome o = expect_same({filled({1, rows, 256}, -1)}, work, passes::fuse);
+      EXPECT_EQ(o.nodes_before, 11u);
+      EXPECT_EQ(o.nodes_after, 5u) << kernels::name(c.type) << " " << rows;
+      // The statistics of rows that a norm leaves now live beside the product's workspace.
+      const std::int64_t statistics = (rows * 4 + 63) / 64 * 64;
+      EXPECT_LE(o.arena_after, o.arena_before + 2 * statistics);
+    }
+  }
+}
+
 /// Layers whose activations wait for a backward pass, as a tape leaves them.
 std::vector<Tensor> layers(const std::vector<Tensor>& weights, const Tensor& acc,
                            std::span<const Tensor> in) {

@@ -9,7 +9,8 @@ std::int64_t linear_int8_workspace(const LinearInt8Args& args) noexcept {
 
 void linear_int8(const LinearInt8Args& args) noexcept {
   const Int8Product product(args);
-  if (args.workspace_bytes < product.workspace_bytes()) return reference::linear_int8(args);
+  if (args.workspace_bytes < product.workspace_bytes())
+    return run_apart(std::span(&args, 1), reference::linear_int8);
   product.run();
 }
 

@@ -95,7 +95,9 @@ class Int8Product {
 
   void pack_tokens(std::int64_t task) const {
     const std::int64_t first = task * kInt8TokenGrain;
-    for (std::int64_t m = first; m < std::min(tokens_, first + kInt8TokenGrain); ++m) {
+    const std::int64_t end = std::min(tokens_, first + kInt8TokenGrain);
+    args_.before(first, end);
+    for (std::int64_t m = first; m < end; ++m) {
       std::int32_t sum;
       at<float>(x_scale_at_)[m] =
           quantise_row<kInt8Token, 128>(Row(args_.x, m), k_, at(tokens_at_ + m * row_), sum);
@@ -130,6 +132,7 @@ class Int8Product {
       for (std::int64_t k = 0; k < std::max<std::int64_t>(words_, 1); k += range_)
         run_range(p, vectors, k, token, tokens);
     }
+    args_.after({token, tokens, panel * 16, std::min(outputs_, end * 16) - panel * 16});
   }
 
   void run_range(std::int64_t p, int vectors, std::int64_t k, std::int64_t token,

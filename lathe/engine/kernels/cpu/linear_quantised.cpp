@@ -7,7 +7,7 @@ std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcep
   return workspace_of_product(args);
 }
 
-void linear_quantised(const LinearQuantisedArgs& args) noexcept { run_product(args); }
+void linear_quantised(const LinearQuantisedArgs& args) noexcept { run_products({&args, 1}); }
 
 void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept { run_products(all); }
 

@@ -112,10 +112,13 @@ class QuantProduct {
     return ceil_div(slabs(), slabs_a_task()) * token_parts();
   }
 
-  void run_task(std::int64_t i, std::int64_t bytes) const {
+  /// Returns the results that it has stored.
+  OutputTile run_task(std::int64_t i, std::int64_t bytes) const {
     if (is_direct()) {
       const std::int64_t piece = panels_of_piece(bytes);
-      return run_panels_directly(i * piece, std::min(panels_, (i + 1) * piece));
+      const std::int64_t first = i * piece, end = std::min(panels_, first + piece);
+      run_panels_directly(first, end);
+      return tile_of({first, end - first}, {0, 1});
     }
     const std::int64_t parts = token_parts(), together = slabs_a_task();
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
@@ -129,6 +132,7 @@ class QuantProduct {
     }
     for (std::int64_t s = slab; s < end && count > 0; ++s)
       run_slab(s * slab_panels_, last, {first, count});
+    return tile_of({slab * slab_panels_, last - slab * slab_panels_}, {first, count});
   }
 
  private:
@@ -139,6 +143,11 @@ class QuantProduct {
     std::uint8_t *rows, *q;
     float *scale, *minimum, *bias, *f32;
   };
+
+  OutputTile tile_of(const Range& panels, const Range& tokens) const {
+    const std::int64_t column = panels.first * 16;
+    return {tokens.first, tokens.count, column, std::min(panels.count * 16, rows_ - column)};
+  }
 
   std::int64_t panel_q() const { return tokens_.k * 16; }
   std::int64_t panel_scale() const { return groups_.groups * 16; }

@@ -88,7 +88,11 @@ class Product {
 
   void run() const {
     parallel_for(plan_.chunks, plan_.chunks_a_task, [this](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t chunk = begin; chunk < end; ++chunk) run_chunk(chunk);
+      for (std::int64_t index = begin; index < end; ++index) {
+        const Chunk chunk = chunk_at(index);
+        run_chunk(chunk, index);
+        args_.after({chunk.row, chunk.rows, chunk.column, chunk.columns});
+      }
     });
   }
 
@@ -167,8 +171,7 @@ class Product {
     return chunk;
   }
 
-  void run_chunk(std::int64_t index) const {
-    const Chunk chunk = chunk_at(index);
+  void run_chunk(const Chunk& chunk, std::int64_t index) const {
     if (!args_.bias.empty()) gather_bias(chunk);
     if (problem_.few_rows) return run_few(chunk);
     for (std::int64_t first = 0; first < plan_.ranges; first += plan_.pass_ranges) {

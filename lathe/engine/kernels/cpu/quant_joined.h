@@ -54,17 +54,24 @@ class JoinedProducts {
       groups_[i] = with_product(all[first_of_type(i)], [](const auto& p) { return p.groups(); });
       count_ += tasks_[i] = with_product(all[i], [this](const auto& p) { return p.tasks(bytes_); });
     }
+    side_by_side_ =
+        all[0].after && std::all_of(all.begin(), all.end(), [&](const auto& args) {
+          return args.type == all[0].type && rows_of(args.blocks) == rows_of(all[0].blocks);
+        });
+    if (side_by_side_) count_ = tasks_[0];
     grain_ = multiplications < kSmallProduct ? count_ : 1;
   }
 
   void run() const {
     const View& x = all_[0].x;
     parallel_for(rows_of(x), row_grain(columns_of(x)), [this](std::int64_t m, std::int64_t end) {
+      all_[0].before(m, end);
       for (; m < end; ++m) prepare(m);
     });
     parallel_for(count_, grain_, [this](std::int64_t i, std::int64_t end) {
-      for (; i < end; ++i) run_task(i);
+      for (; i < end; ++i) side_by_side_ ? run_tasks(i) : run_task(i);
     });
+    if (!side_by_side_) finish();
   }
 
  private:
@@ -98,11 +105,29 @@ class JoinedProducts {
     with(which, [&](const auto& p) { p.run_task(i, bytes_); });
   }
 
+  /// The same columns of all products, and what is fused behind them.
+  void run_tasks(std::int64_t i) const {
+    OutputTile tile;
+    for (std::size_t which = 0; which < all_.size(); ++which)
+      with(which, [&](const auto& p) { tile = p.run_task(i, bytes_); });
+    all_[0].after(tile);
+  }
+
+  /// What is fused behind products whose tasks have other columns each.
+  void finish() const {
+    const View& y = all_[0].y;
+    if (!all_[0].after) return;
+    parallel_for(rows_of(y), row_grain(columns_of(y)), [&](std::int64_t m, std::int64_t end) {
+      all_[0].after({m, end - m, 0, columns_of(y)});
+    });
+  }
+
   std::span<const LinearQuantisedArgs> all_;
   TokenBuffer tokens_;
   std::array<GroupBuffer, kMostJoined> groups_;
   std::array<std::int64_t, kMostJoined> tasks_{};
   std::int64_t bytes_ = 0, count_ = 0, grain_ = 1;
+  bool side_by_side_ = false;  // a task is the same columns of all products
 };
 
 inline bool has_work(const LinearQuantisedArgs& args) {
@@ -116,17 +141,15 @@ inline bool share_tokens(const LinearQuantisedArgs& a, const LinearQuantisedArgs
          columns_of(a.x) == columns_of(b.x) && a.exact == b.exact;
 }
 
-inline void run_product(const LinearQuantisedArgs& args) {
-  if (!has_work(args)) return reference::linear_quantised(args);
-  JoinedProducts({&args, 1}).run();
-}
-
 inline void run_products(std::span<const LinearQuantisedArgs> all) {
   const auto joins = [&](const LinearQuantisedArgs& args) {
     return has_work(args) && share_tokens(args, all[0]);
   };
   if (std::all_of(all.begin(), all.end(), joins)) return JoinedProducts(all).run();
-  for (const LinearQuantisedArgs& args : all) run_product(args);
+  run_apart(all, [](const LinearQuantisedArgs& args) {
+    if (!has_work(args)) return reference::linear_quantised(args);
+    JoinedProducts({&args, 1}).run();
+  });
 }
 
 }  // namespace lathe::kernels::LATHE_ISA

@@ -62,7 +62,8 @@ T read_b(const MatmulArgs& args, const Sizes& s, std::int64_t batch, std::int64_
   return static_cast<T>(to_f32(panels[(pair * 16 + lane) * 2 + k % 2]));
 }
 
-/// Calls chain(batch, m, n, start) for every output, then adds the bias and stores.
+/// Calls chain(batch, m, n, start) for every output, then adds the bias and stores, and goes on
+/// with what is fused.
 template <typename T, typename Chain>
 void for_each_output(const MatmulArgs& args, const Chain& chain) {
   const Sizes s = sizes_of(args);
@@ -76,6 +77,7 @@ void for_each_output(const MatmulArgs& args, const Chain& chain) {
       }
     }
   }
+  args.after({0, s.m, 0, s.n});
 }
 
 template <typename T>
