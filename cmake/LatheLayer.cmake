@@ -39,9 +39,10 @@ set(LATHE_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mf
 
 # The kernels: reference loops, then cpu/*.cpp once per instruction set. cpu/*_bf16.cpp and
 # cpu/*_vnni.cpp hold code written with AVX512-BF16 and AVX512-VNNI instructions and are compiled with
-# them on top of avx512.
+# them on top of avx512; the latter also with AVX-VNNI on top of avx2.
 set(LATHE_EXTRA_FLAGS_bf16 -mavx512bf16)
 set(LATHE_EXTRA_FLAGS_vnni -mavx512vnni)
+set(LATHE_ISA_FLAGS_avx2_vnni ${LATHE_ISA_FLAGS_avx2} -mavxvnni)
 
 function(lathe_kernels)
   set(dir ${CMAKE_SOURCE_DIR}/lathe/engine/kernels)
@@ -75,8 +76,14 @@ function(lathe_kernels)
       list(APPEND objects $<TARGET_OBJECTS:kernels_${extra}>)
     endif()
   endforeach()
+  if(vnni)
+    add_library(kernels_avx2_vnni OBJECT ${vnni})
+    target_compile_definitions(kernels_avx2_vnni PRIVATE LATHE_ISA=avx2_vnni)
+    target_compile_options(kernels_avx2_vnni PRIVATE -O3 ${LATHE_ISA_FLAGS_avx2_vnni})
+    list(APPEND objects $<TARGET_OBJECTS:kernels_avx2_vnni>)
+  endif()
   if(LATHE_FUZZER)  # no outside bytes get there, and it would take long to build
-    foreach(part avx2 avx512 bf16 vnni)
+    foreach(part avx2 avx512 bf16 vnni avx2_vnni)
       target_compile_options(kernels_${part} PRIVATE -O0 -fno-sanitize=all)
     endforeach()
   endif()

@@ -12,7 +12,7 @@ namespace {
 __attribute__((target("xsave"))) unsigned long long enabled_state() { return _xgetbv(0); }
 
 struct Cpu {
-  bool avx2 = false, avx512 = false, vnni = false, bf16 = false;
+  bool avx2 = false, avx_vnni = false, avx512 = false, vnni = false, bf16 = false;
 
   Cpu() {
     unsigned a = 0, b = 0, c = 0, d = 0;
@@ -27,7 +27,9 @@ struct Cpu {
     const unsigned wanted = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // F, DQ, BW, VL
     avx512 = avx2 && (leaf7 & wanted) == wanted && (state & 0xE6) == 0xE6;
     vnni = avx512 && (c & (1u << 11));
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) bf16 = vnni && (a & (1u << 5));
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0) return;
+    bf16 = vnni && (a & (1u << 5));
+    avx_vnni = avx2 && (a & (1u << 4));
   }
 };
 
@@ -40,8 +42,8 @@ Isa initial() {
   Isa level = best_isa();
   if (const char* text = std::getenv("LATHE_ISA")) {
     for (const Isa wanted :
-         {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16})
-      if (name(wanted) == text && wanted < level) level = wanted;
+         {Isa::reference, Isa::avx2, Isa::avx2_vnni, Isa::avx512, Isa::avx512_vnni})
+      if (name(wanted) == text && wanted < level && runs(wanted)) level = wanted;
   }
   return level;
 }
@@ -63,7 +65,7 @@ Isa best_isa() {
   if (cpu().bf16) return Isa::avx512_bf16;
   if (cpu().vnni) return Isa::avx512_vnni;
   if (cpu().avx512) return Isa::avx512;
-  return Isa::avx2;
+  return cpu().avx_vnni ? Isa::avx2_vnni : Isa::avx2;
 }
 
 Isa isa() {
@@ -71,15 +73,17 @@ Isa isa() {
   return current().load(std::memory_order_relaxed);
 }
 
+bool runs(Isa level) { return level <= best_isa() && (level != Isa::avx2_vnni || cpu().avx_vnni); }
+
 bool set_isa(Isa level) {
-  if (level > best_isa()) return false;
+  if (!runs(level)) return false;
   current().store(level);
   return true;
 }
 
 std::string_view name(Isa level) {
-  constexpr std::string_view kNames[] = {"reference", "avx2", "avx512", "avx512_vnni",
-                                         "avx512_bf16"};
+  constexpr std::string_view kNames[] = {"reference", "avx2",        "avx2_vnni",
+                                         "avx512",    "avx512_vnni", "avx512_bf16"};
   return kNames[static_cast<int>(level)];
 }
 

@@ -14,17 +14,21 @@
 
 namespace lathe::kernels {
 
-/// Ordered: each level can run what the ones below it can.
-enum class Isa { reference, avx2, avx512, avx512_vnni, avx512_bf16 };
+/// Ordered: each level can run what the ones below it can, but for avx2_vnni (AVX-VNNI: vpdpbusd on
+/// 256 bits), which processors with AVX-512 may lack and which is AVX2 for all but int8 products.
+enum class Isa { reference, avx2, avx2_vnni, avx512, avx512_vnni, avx512_bf16 };
 
-/// The level in use: what the processor has, lowered by LATHE_ISA=reference|avx2|avx512|
+/// The level in use: what the processor has, lowered by LATHE_ISA=reference|avx2|avx2_vnni|avx512|
 /// avx512_vnni|avx512_bf16 (read once), by set_isa or, for this thread, by an IsaScope.
 Isa isa();
 
 /// The highest level that this processor runs.
 Isa best_isa();
 
-/// For tests. Levels above best_isa() are refused (returns false).
+/// Whether this processor runs the level.
+bool runs(Isa level);
+
+/// For tests. Levels that this processor does not run are refused (returns false).
 bool set_isa(Isa level);
 
 /// Sets the level for the calling thread (kernels dispatch before they go parallel): how f64 calls
@@ -62,6 +66,7 @@ bool processor_is_supported();
       case Isa::reference:                        \
         return reference::kernel(args);           \
       case Isa::avx2:                             \
+      case Isa::avx2_vnni:                        \
         return avx2::kernel(args);                \
       default:                                    \
         return avx512::kernel(args);              \

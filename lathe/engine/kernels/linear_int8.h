@@ -73,6 +73,7 @@ void linear_int8(const LinearInt8Args& args) noexcept;
   void linear_int8(const LinearInt8Args& args) noexcept;                   \
   }
 LATHE_LINEAR_INT8(avx2)
+LATHE_LINEAR_INT8(avx2_vnni)
 LATHE_LINEAR_INT8(avx512)
 LATHE_LINEAR_INT8(avx512_vnni)
 #undef LATHE_LINEAR_INT8

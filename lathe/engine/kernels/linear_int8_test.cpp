@@ -82,6 +82,8 @@ std::vector<Level> levels() {
       {"emulated VNNI", vnni_simde::linear_int8, vnni_simde::linear_int8_workspace}};
   if (best_isa() >= Isa::avx512)
     all.push_back({"avx512", avx512::linear_int8, avx512::linear_int8_workspace});
+  if (runs(Isa::avx2_vnni))
+    all.push_back({"avx2_vnni", avx2_vnni::linear_int8, avx2_vnni::linear_int8_workspace});
   if (best_isa() >= Isa::avx512_vnni)
     all.push_back({"avx512_vnni", avx512_vnni::linear_int8, avx512_vnni::linear_int8_workspace});
   return all;

@@ -19,12 +19,14 @@ bool reference_only(const LinearQuantisedArgs& args) {
 
 std::int64_t one_digit_workspace(const LinearQuantisedArgs& args) noexcept {
   if (isa() == Isa::avx2) return avx2::linear_quantised_workspace(args);
+  if (isa() == Isa::avx2_vnni) return avx2_vnni::linear_quantised_workspace(args);
   if (isa() == Isa::avx512) return avx512::linear_quantised_workspace(args);
   return avx512_vnni::linear_quantised_workspace(args);
 }
 
 void one_digit(const LinearQuantisedArgs& args) noexcept {
   if (isa() == Isa::avx2) return avx2::linear_quantised(args);
+  if (isa() == Isa::avx2_vnni) return avx2_vnni::linear_quantised(args);
   if (isa() == Isa::avx512) return avx512::linear_quantised(args);
   avx512_vnni::linear_quantised(args);
 }
@@ -132,6 +134,7 @@ void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept {
   });
   if (plain) return run_apart(all, run_one);
   if (isa() == Isa::avx2) return avx2::linears_quantised(all);
+  if (isa() == Isa::avx2_vnni) return avx2_vnni::linears_quantised(all);
   if (isa() == Isa::avx512) return avx512::linears_quantised(all);
   avx512_vnni::linears_quantised(all);
 }

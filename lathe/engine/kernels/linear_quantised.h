@@ -76,6 +76,7 @@ void linear_quantised_back(const LinearQuantisedArgs& args) noexcept;
   void linears_quantised(std::span<const LinearQuantisedArgs> all) noexcept;         \
   }
 LATHE_LINEAR_QUANTISED(avx2)
+LATHE_LINEAR_QUANTISED(avx2_vnni)
 LATHE_LINEAR_QUANTISED(avx512)
 LATHE_LINEAR_QUANTISED(avx512_vnni)
 #undef LATHE_LINEAR_QUANTISED

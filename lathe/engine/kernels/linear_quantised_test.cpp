@@ -149,6 +149,9 @@ std::vector<Level> levels() {
   std::vector<Level> all = {
       {"avx2", avx2::linear_quantised, avx2::linear_quantised_workspace},
       {"emulated VNNI", vnni_simde::linear_quantised, vnni_simde::linear_quantised_workspace}};
+  if (runs(Isa::avx2_vnni))
+    all.push_back(
+        {"avx2_vnni", avx2_vnni::linear_quantised, avx2_vnni::linear_quantised_workspace});
   if (best_isa() >= Isa::avx512)
     all.push_back({"avx512", avx512::linear_quantised, avx512::linear_quantised_workspace});
   if (best_isa() >= Isa::avx512_vnni)
@@ -180,8 +183,8 @@ class LinearQuantised : public ::testing::TestWithParam<int> {
 };
 
 TEST(LinearQuantisedLevels, AreAllTested) {
-  if (best_isa() < Isa::avx512_vnni)
-    GTEST_SKIP() << "this processor has no AVX512-VNNI: only its emulation is tested";
+  if (best_isa() < Isa::avx512_vnni || !runs(Isa::avx2_vnni))
+    GTEST_SKIP() << "this processor lacks AVX512-VNNI or AVX-VNNI: only the emulation is tested";
 }
 
 TEST_P(LinearQuantised, EveryInstructionSetGivesTheBitsOfThePlainLoop) {
@@ -319,7 +322,8 @@ TEST_P(LinearQuantised, DigitsArePutTogetherAlikeAtEveryLevel) {
       const auto same = [&](const std::vector<char>& got) {
         return dtype == DType::f32 ? same_floats(got, truth) : got == truth;
       };
-      for (const Isa level : {Isa::reference, Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
+      for (const Isa level :
+           {Isa::reference, Isa::avx2, Isa::avx2_vnni, Isa::avx512, Isa::avx512_vnni}) {
         if (!set_isa(level)) continue;  // named by LinearQuantisedLevels
         set_thread_count(1 + static_cast<int>(m % 2));
         EXPECT_TRUE(same(o.run(linear_quantised, linear_quantised_workspace)))
@@ -364,7 +368,7 @@ TEST_P(LinearQuantised, TheGradientIsTheProductWithTheDequantisedRows) {
   o.args.y = view(dx.data(), DType::f32, m, k);
   o.run(reference::linear_quantised_back, nullptr);
   const std::vector<float> truth = dx;
-  for (const Isa level : {Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
+  for (const Isa level : {Isa::avx2, Isa::avx2_vnni, Isa::avx512, Isa::avx512_bf16}) {
     if (!set_isa(level)) continue;  // named by LinearQuantisedLevels
     o.run(linear_quantised_back, linear_quantised_back_workspace);
     EXPECT_EQ(std::memcmp(dx.data(), truth.data(), dx.size() * 4), 0) << name(level);

@@ -9,7 +9,7 @@ enum class Path { reference, avx2, avx512, avx512_bf16 };
 Path path_of(const MatmulArgs& args) {
   const bool wide = args.a.dtype == DType::f64 || args.c.dtype == DType::f64;
   if (wide || isa() == Isa::reference) return Path::reference;
-  if (isa() == Isa::avx2) return Path::avx2;
+  if (isa() < Isa::avx512) return Path::avx2;
   if (isa() == Isa::avx512_bf16 && args.a.dtype == DType::bf16) return Path::avx512_bf16;
   return Path::avx512;
 }

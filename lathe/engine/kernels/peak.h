@@ -32,6 +32,10 @@ namespace avx512_vnni {
 /// vpdpbusd. From Isa::avx512_vnni on. A round is kPeakOpsInt8 operations a thread.
 void peak_int8(const PeakArgs& args) noexcept;
 }  // namespace avx512_vnni
+namespace avx2_vnni {
+/// The same on 256 bits. At Isa::avx2_vnni.
+void peak_int8(const PeakArgs& args) noexcept;
+}  // namespace avx2_vnni
 
 /// All threads read `count` floats once, in order; `sink` keeps the sums alive.
 struct ReadArgs {

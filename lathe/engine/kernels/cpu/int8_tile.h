@@ -69,6 +69,11 @@ inline void add_products(const char* x, const I32x16 (&w)[V], I32x16 (&s)[V]) {
     s[v] = s[v] + widen_pairs(multiply_pairs(token, w[v]));
 #endif
   }
+#elif defined(__AVXVNNI__)
+  const I32x16 token = splat_bytes(reinterpret_cast<const std::int8_t*>(x));
+  for (int v = 0; v < V; ++v)
+    s[v] = {_mm256_dpbusd_avx_epi32(s[v].lo, token.lo, w[v].lo),
+            _mm256_dpbusd_avx_epi32(s[v].hi, token.hi, w[v].hi)};
 #else
   // Written out: g++ 12 spills half of the sums otherwise, which halves the speed.
   static_assert(V == 1);
