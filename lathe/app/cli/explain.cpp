@@ -52,7 +52,14 @@ void register_explain(CLI::App& root) {
     bool json = false;
 
     recipes::StepPlan plan() const {
-      if (recipe.file.ends_with(".toml")) return recipes::explain_step(recipe.read(), real_files());
+      if (recipe.file.ends_with(".toml")) {
+        if (rows != 1 || depth != 0 || tokens != 1)
+          fail(ErrorCode::kInvalidArgument,
+               "--rows, --depth and --tokens are for models; the recipe {} says how large its "
+               "steps are (train.context, train.micro_tokens; change them with --set)",
+               recipe.file);
+        return recipes::explain_step(recipe.read(), real_files());
+      }
       if (!recipe.set.empty())
         fail(ErrorCode::kInvalidArgument, "--set changes keys of a recipe; {} is none (*.toml)",
              recipe.file);

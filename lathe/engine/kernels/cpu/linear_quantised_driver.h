@@ -28,10 +28,9 @@ constexpr std::int64_t kSlabPanels = 4;  // of integers, unpacked together ...
 constexpr std::int64_t kSlabPanelsOfFew =
     2;  // ... and for few tokens: they stay in the first cache
 constexpr std::int64_t kFewTokens = 16;
-constexpr std::int64_t kTaskBytes = 256 * 1024;  // of weights, for few tokens: at most ...
-constexpr std::int64_t kLeastTaskBytes =
-    64 * 1024;                                    // ... and at least, where rows are read directly
-constexpr std::int64_t kExactBytes = 256 * 1024;  // of a slab of f32
+constexpr std::int64_t kTaskBytes = 256 * 1024;      // of weights, for few tokens: at most ...
+constexpr std::int64_t kLeastTaskBytes = 32 * 1024;  // ... and at least
+constexpr std::int64_t kExactBytes = 256 * 1024;     // of a slab of f32
 constexpr std::int64_t kExactPanels = 12;
 constexpr std::int64_t kSmallProduct = 1 << 18;  // multiplies, about 10 us: below, one thread
 
@@ -106,20 +105,23 @@ class QuantProduct {
   const GroupBuffer& groups() const { return groups_; }
   void take_groups(const GroupBuffer& groups) { groups_ = groups; }
 
-  /// Tasks of the product, if those of its region read `bytes` of weights.
-  std::int64_t tasks(std::int64_t bytes) const {
-    if (is_direct()) return ceil_div(panels_, panels_of_piece(bytes));
-    return ceil_div(slabs(), slabs_a_task()) * token_parts();
+  /// Whether rows are read where they lie, for the only token.
+  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
+
+  /// Sixteen rows each.
+  std::int64_t panels() const { return panels_; }
+
+  /// Outputs of panels [first, end) where is_direct(). Returns the results that it has stored.
+  OutputTile run_panels(std::int64_t first, std::int64_t end) const {
+    run_panels_directly(first, end);
+    return tile_of({first, end - first}, {0, 1});
   }
 
+  /// Tasks where it is not.
+  std::int64_t tasks() const { return ceil_div(slabs(), slabs_a_task()) * token_parts(); }
+
   /// Returns the results that it has stored.
-  OutputTile run_task(std::int64_t i, std::int64_t bytes) const {
-    if (is_direct()) {
-      const std::int64_t piece = panels_of_piece(bytes);
-      const std::int64_t first = i * piece, end = std::min(panels_, first + piece);
-      run_panels_directly(first, end);
-      return tile_of({first, end - first}, {0, 1});
-    }
+  OutputTile run_task(std::int64_t i) const {
     const std::int64_t parts = token_parts(), together = slabs_a_task();
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
     const std::int64_t first = i % parts * part;
@@ -157,19 +159,6 @@ class QuantProduct {
   /// Behind what is shared: tokens and groups may lie in the workspace of another product.
   char* own_workspace() const { return static_cast<char*>(args_.workspace) + front_bytes(); }
   std::int64_t slabs() const { return ceil_div(panels_, slab_panels_); }
-
-  /// Whether rows are read where they lie, for the only token.
-  bool is_direct() const { return reads_directly(kType) && tokens_.tokens == 1 && !args_.exact; }
-
-  /// Panels of a task where is_direct() and all tasks read `bytes`. They lie one after the other;
-  /// only the first is not fetched while another is multiplied, so there are two tasks for each
-  /// thread and not many.
-  std::int64_t panels_of_piece(std::int64_t bytes) const {
-    if (bytes < kLeastTaskBytes) return panels_;
-    const std::int64_t piece =
-        std::clamp(bytes / (2 * thread_count()), kLeastTaskBytes / 2, kTaskBytes);
-    return std::max<std::int64_t>(1, piece / std::max<std::int64_t>(1, 16 * row_bytes_));
-  }
 
   Tokens tokens_from(std::int64_t m) const {
     return {tokens_.q(m),    tokens_.scale(m),    groups_.total(m), groups_.start(m),

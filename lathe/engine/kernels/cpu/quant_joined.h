@@ -42,24 +42,28 @@ inline std::int64_t workspace_of_product(const LinearQuantisedArgs& args) {
 class JoinedProducts {
  public:
   explicit JoinedProducts(std::span<const LinearQuantisedArgs> all) : all_(all) {
-    std::int64_t multiplications = 0;
     tokens_ = with_product(all[0], [](const auto& p) { return p.tokens(); });
-    for (const LinearQuantisedArgs& args : all) {
-      with_product(args, [&](const auto& p) {
-        bytes_ += p.weight_bytes();
-        multiplications += p.multiplications();
-      });
-    }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      groups_[i] = with_product(all[first_of_type(i)], [](const auto& p) { return p.groups(); });
-      count_ += tasks_[i] = with_product(all[i], [this](const auto& p) { return p.tasks(bytes_); });
-    }
+    direct_ = std::all_of(all.begin(), all.end(), [](const LinearQuantisedArgs& args) {
+      return with_product(args, [](const auto& p) { return p.is_direct(); });
+    });
     side_by_side_ =
         all[0].after && std::all_of(all.begin(), all.end(), [&](const auto& args) {
           return args.type == all[0].type && rows_of(args.blocks) == rows_of(all[0].blocks);
         });
-    if (side_by_side_) count_ = tasks_[0];
-    grain_ = multiplications < kSmallProduct ? count_ : 1;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      parts_[i].groups =
+          with_product(all[first_of_type(i)], [](const auto& p) { return p.groups(); });
+      with_product(all[i], [&](const auto& p) {
+        parts_[i].panels = p.panels();
+        parts_[i].bytes = p.weight_bytes();
+        parts_[i].tasks = direct_ ? 0 : p.tasks();
+        multiplications_ += p.multiplications();
+      });
+      bytes_ += parts_[i].bytes;
+      count_ += parts_[i].tasks;
+    }
+    if (side_by_side_) count_ = parts_[0].tasks;
+    if (direct_) count_ = direct_tasks();
   }
 
   void run() const {
@@ -68,19 +72,25 @@ class JoinedProducts {
       all_[0].before(m, end);
       for (; m < end; ++m) prepare(m);
     });
-    parallel_for(count_, grain_, [this](std::int64_t i, std::int64_t end) {
+    const std::int64_t grain = multiplications_ < kSmallProduct ? count_ : 1;
+    parallel_for(count_, grain, [this](std::int64_t i, std::int64_t end) {
       for (; i < end; ++i) side_by_side_ ? run_tasks(i) : run_task(i);
     });
     if (!side_by_side_) finish();
   }
 
  private:
+  struct Part {
+    GroupBuffer groups;
+    std::int64_t panels = 0, bytes = 0, tasks = 0;
+  };
+
   /// body(product i, with the tokens of the first and what the first of its type has derived).
   template <typename Body>
   void with(std::size_t i, const Body& body) const {
     with_product(all_[i], [&](auto p) {
       p.take_tokens(tokens_);
-      p.take_groups(groups_[i]);
+      p.take_groups(parts_[i].groups);
       body(p);
     });
   }
@@ -99,17 +109,54 @@ class JoinedProducts {
     return first;
   }
 
+  /// Where rows are read directly, the weights of all products are cut into pieces of one size, as
+  /// many for each thread: what one thread reads at the end alone, it reads slowly. Only the first
+  /// rows of a piece are not fetched while others are multiplied, so there are few.
+  std::int64_t direct_tasks() const {
+    const std::int64_t threads = thread_count(), most = bytes_ / kLeastTaskBytes;
+    if (most < threads) return std::max<std::int64_t>(1, most);
+    const std::int64_t rounds = std::max<std::int64_t>(2, ceil_div(bytes_, threads * kTaskBytes));
+    return threads * std::min(rounds, most / threads);
+  }
+
+  /// The first panel of product i that belongs to task t or a later one.
+  std::int64_t first_panel(std::size_t i, std::int64_t t) const {
+    const Part& part = parts_[i];
+    if (side_by_side_) return part.panels * t / count_;
+    std::int64_t before = 0;
+    for (std::size_t j = 0; j < i; ++j) before += parts_[j].bytes;
+    const std::int64_t at = bytes_ / count_ * t - before;  // the last task takes what is left
+    if (t == count_ || at >= part.bytes) return part.panels;
+    return std::max<std::int64_t>(0, at) * part.panels / part.bytes;
+  }
+
   void run_task(std::int64_t i) const {
+    if (direct_) {
+      for (std::size_t which = 0; which < all_.size(); ++which) run_panels(which, i);
+      return;
+    }
     std::size_t which = 0;
-    for (; i >= tasks_[which]; ++which) i -= tasks_[which];
-    with(which, [&](const auto& p) { p.run_task(i, bytes_); });
+    for (; i >= parts_[which].tasks; ++which) i -= parts_[which].tasks;
+    with(which, [&](const auto& p) { p.run_task(i); });
+  }
+
+  OutputTile run_panels(std::size_t which, std::int64_t task) const {
+    OutputTile tile;
+    const std::int64_t first = first_panel(which, task), end = first_panel(which, task + 1);
+    if (first < end) with(which, [&](const auto& p) { tile = p.run_panels(first, end); });
+    return tile;
   }
 
   /// The same columns of all products, and what is fused behind them.
   void run_tasks(std::int64_t i) const {
     OutputTile tile;
-    for (std::size_t which = 0; which < all_.size(); ++which)
-      with(which, [&](const auto& p) { tile = p.run_task(i, bytes_); });
+    for (std::size_t which = 0; which < all_.size(); ++which) {
+      if (direct_) {
+        tile = run_panels(which, i);
+      } else {
+        with(which, [&](const auto& p) { tile = p.run_task(i); });
+      }
+    }
     all_[0].after(tile);
   }
 
@@ -124,9 +171,9 @@ class JoinedProducts {
 
   std::span<const LinearQuantisedArgs> all_;
   TokenBuffer tokens_;
-  std::array<GroupBuffer, kMostJoined> groups_;
-  std::array<std::int64_t, kMostJoined> tasks_{};
-  std::int64_t bytes_ = 0, count_ = 0, grain_ = 1;
+  std::array<Part, kMostJoined> parts_;
+  std::int64_t bytes_ = 0, multiplications_ = 0, count_ = 0;
+  bool direct_ = false;        // all are read where they lie
   bool side_by_side_ = false;  // a task is the same columns of all products
 };
 
