@@ -94,12 +94,21 @@ inline double estimate(const Problem& p, const Plan& plan, int threads) {
   return (static_cast<double>(waves) + (threads > 1 ? 1.0 / 32 : 0.0)) * chunk;
 }
 
-/// Few rows: what counts is to read b in long pieces, two for each thread: only the first 16 rows
-/// of a piece are not fetched while others are multiplied.
+/// Few rows: what counts is to read b in long pieces, two or more for each thread: only the first
+/// 16 rows of a piece are not fetched while others are multiplied. Every thread gets as much: what
+/// one reads at the end alone, it reads slowly.
 inline void choose_pieces(const Problem& p, Plan& plan) {
-  const std::int64_t panels = ceil_div(p.columns, kLanes), panel = p.words * kLanes * 4;
-  const std::int64_t piece = std::clamp(panels * panel / (2 * thread_count()), kLeastPiece, kPiece);
-  plan.strip_panels = std::clamp<std::int64_t>(piece / std::max<std::int64_t>(panel, 1), 1, panels);
+  const std::int64_t panels = ceil_div(p.columns, kLanes), threads = thread_count();
+  const std::int64_t bytes = panels * p.words * kLanes * 4;
+  const std::int64_t most = std::max<std::int64_t>(2, ceil_div(bytes, threads * kPiece));
+  std::int64_t best = panels;  // that the slowest thread reads
+  plan.strip_panels = panels;
+  for (std::int64_t each = 1; each <= most; ++each) {
+    const std::int64_t strip = ceil_div(panels, each * threads);
+    if (strip * each > best || bytes < kLeastPiece * each * threads) continue;
+    best = strip * each;
+    plan.strip_panels = strip;
+  }
   plan.strips = ceil_div(panels, plan.strip_panels);
   plan.block_rows = round_up(p.rows, kTileRows);
 }
