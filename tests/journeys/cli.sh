@@ -27,6 +27,7 @@ printf '[model]\nvocab = 50\nlayers = 2\nwidth = 32\nheads = 2\n[train]\ncontext
   > step.toml
 expect 0 'linear +[0-9]+ ' "$lathe" explain --plan step.toml
 expect 0 '"predicted_seconds"' "$lathe" explain --plan step.toml --set train.recompute=true --json
+expect 2 '--rows, --depth and --tokens are for models' "$lathe" explain --plan step.toml --rows 3
 printf 'seed = 1\n' > right.toml
 expect 2 "--set optimizer.lrr=1: unknown key" "$lathe" train right.toml --set optimizer.lrr=1
 expect 2 'expected key=value' "$lathe" train right.toml --set seed

@@ -122,6 +122,18 @@ refused 6 'cache of tg4 @ d16000000 x4096' "$lathe" bench run --only decode -n 4
 refused 3 'no-text' "$lathe" bench run --only encode --text no-text
 shows 'speed of training a recipe' '^train .*T257' "$lathe" bench --only train --train tiny.toml -r 1
 
+# What a step consists of.
+check 'a quantised model' "$lathe" convert run small.gguf --type q8_0
+shows 'norm, quantisation, products and gate are one op' \
+  ' rms_norm[+]linears_quantised[+]gated +[0-9]+ ' "$lathe" explain --plan small.gguf
+shows 'a residual is added by its product' ' linear_quantised[+]add +[0-9]+ ' \
+  "$lathe" explain --plan small.gguf --rows 3 --depth 9
+check 'the plan of a prompt' bash -c "'$lathe' explain --plan run --tokens 20 --json | tr -d '\n' > plan.json"
+check 'the plan adds up' json plan.json "
+step = rows[0]['graphs'][0]
+assert step['ops'] and abs(sum(op['flops'] for op in step['ops']) - step['flops']) < 1
+assert all(op['share'] >= 0 and op['limit'] in ('FLOP/s', 'bytes/s') for op in step['ops'])"
+
 # A conversation.
 talk 'Hello\nAnd then?\n/tokens\n' -n 12 > a.txt
 talk 'Hello\nAnd then?\n/tokens\n' -n 12 > b.txt
