@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "lathe/engine/kernels/math.h"
+
 namespace lathe::kernels {
 
 /// Makes rows [begin, end) of the first operand. A product that has one calls it for every row
@@ -14,7 +16,7 @@ struct RowsBefore {
   void (*make)(const void* self, std::int64_t begin, std::int64_t end) noexcept = nullptr;
   const void* self = nullptr;
 
-  void operator()(std::int64_t begin, std::int64_t end) const {
+  LATHE_INLINE void operator()(std::int64_t begin, std::int64_t end) const {
     if (make != nullptr && begin < end) make(self, begin, end);
   }
 };
@@ -30,8 +32,8 @@ struct TileAfter {
   void (*run)(const void* self, const OutputTile& tile) noexcept = nullptr;
   const void* self = nullptr;
 
-  explicit operator bool() const { return run != nullptr; }
-  void operator()(const OutputTile& tile) const {
+  LATHE_INLINE explicit operator bool() const { return run != nullptr; }
+  LATHE_INLINE void operator()(const OutputTile& tile) const {
     if (run != nullptr && tile.rows > 0 && tile.columns > 0) run(self, tile);
   }
 };
@@ -40,7 +42,7 @@ struct TileAfter {
 /// fused: all rows first, body(args) for each product, all results last. `before` and `after` are
 /// those of the first.
 template <typename Args, typename Body>
-void run_apart(std::span<const Args> all, const Body& body) {
+LATHE_INLINE void run_apart(std::span<const Args> all, const Body& body) {
   const auto& first = all[0];
   const std::int64_t rows = first.y.dims[0], columns = first.y.dims[1];
   first.before(0, rows);
