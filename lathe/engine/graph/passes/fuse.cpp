@@ -12,25 +12,25 @@ class Fusion {
  public:
   explicit Fusion(Graph& graph) : graph_(graph), uses_(graph), keep_(graph.nodes.size(), true) {}
 
-  std::int64_t run(bool (Fusion::*fuse)(int node)) {
+  std::int64_t run(void (Fusion::*fuse)(int node)) {
     for (int i = 0; i < static_cast<int>(graph_.nodes.size()); ++i) (this->*fuse)(i);
     return keep_nodes(graph_, keep_);
   }
 
   /// Elementwise node i goes into the last product that it reads.
-  bool into_product_before(int i) {
+  void into_product_before(int i) {
     Node& node = at(i);
-    if (!takes_tiles(graph_, node)) return false;
+    if (!takes_tiles(graph_, node)) return;
     int product = -1;
     for (const int v : node.in) product = std::max(product, only_source(v, i));
-    if (product < 0 || !at(product).def->is(ops::kTileAfter) || !keep_[index(product)])
-      return false;
+    if (product < 0 || !at(product).def->is(ops::kTileAfter) || !keep_[index(product)]) return;
+    if (!at(product).after.empty()) return;  // a product takes one
     const std::vector<int> results = at(product).out;
     const Value& y = graph_.value(node.out[0]);
     const bool ready = std::all_of(results.begin(), results.end(), [&](int v) {
       return same_rows(graph_.value(v), y) && only_source(v, i) == product;
     });
-    if (!ready || !may_wait(product, i)) return false;
+    if (!ready || !may_wait(product, i)) return;
     // The first result lies where the node's own will lie: it is elementwise.
     const int first = graph_.value(results[0]).buffer;
     for (int& v : node.in)
@@ -40,25 +40,23 @@ class Fusion {
     fused.after.push_back(std::move(node));
     node = std::move(fused);
     keep_[index(product)] = false;
-    return true;
   }
 
   /// What makes the rows of product i goes into it.
-  bool into_product_after(int i) {
+  void into_product_after(int i) {
     Node& product = at(i);
-    if (!product.def->is(ops::kRowsBefore)) return false;
+    if (!product.def->is(ops::kRowsBefore)) return;
     const int x = product.in[0], source = only_source(x, i);
-    if (source < 0 || !makes_rows(graph_, at(source)) || !may_wait(source, i)) return false;
+    if (source < 0 || !makes_rows(graph_, at(source)) || !may_wait(source, i)) return;
     const std::vector<int>& made = at(source).out;
     const bool fits = same_rows(graph_.value(made[0]), graph_.value(x)) &&
                       graph_.value(made[0]).buffer == graph_.value(x).buffer;
     const bool rest_unread = std::all_of(made.begin() + 1, made.end(), [&](int v) {
       return is_between(v) && uses_.readers_of(graph_.value(v).buffer).empty();
     });
-    if (!fits || !rest_unread) return false;
+    if (!fits || !rest_unread) return;
     product.before.push_back(std::move(at(source)));
     keep_[index(source)] = false;
-    return true;
   }
 
  private:

@@ -140,6 +140,17 @@ TEST(Fuse, TakesResidualsAndGatesIntoProducts) {
   }
 }
 
+TEST(Fuse, TakesOneOpBehindAProductAndLeavesTheNext) {
+  const Tensor w = filled({24, 40}, -2);
+  const auto work = [&](std::span<const Tensor> in) {
+    const Tensor y = ops::add(in[0], ops::linear(in[1], w));
+    return std::vector{ops::add(ops::gated(y, in[0], ops::Activation::silu), in[0])};
+  };
+  const Outcome o = expect_same({filled({9, 24}, 5), filled({9, 40}, -1)}, work, passes::fuse);
+  EXPECT_EQ(o.changes, 1);
+  EXPECT_EQ(o.nodes_after, 3u);
+}
+
 TEST(Fuse, LeavesProductsAloneThatAreReadTwiceOrWhoseInputsChange) {
   const Tensor w = filled({24, 24}, -2), state = filled({5, 24}, 1);
   const auto twice = [&](std::span<const Tensor> in) {
