@@ -47,8 +47,7 @@ void check_environment() {
   if (isa != nullptr && kernels::name(kernels::isa()) != isa)
     log::warning(
         "LATHE_ISA={}: expected reference, avx2, avx2_vnni, avx512, avx512_vnni or avx512_bf16, "
-        "and "
-        "no more than this processor has; using {}",
+        "and no more than this processor has; using {}",
         isa, kernels::name(kernels::isa()));
   const char* threads = std::getenv("LATHE_THREADS");
   if (threads != nullptr && fmt::format("{}", thread_count()) != threads)

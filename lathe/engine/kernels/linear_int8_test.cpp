@@ -111,8 +111,8 @@ class LinearInt8 : public ::testing::TestWithParam<bool> {
 };
 
 TEST(LinearInt8Levels, AreAllTested) {
-  if (best_isa() < Isa::avx512_vnni)
-    GTEST_SKIP() << "this processor has no AVX512-VNNI: only its emulation is tested";
+  if (best_isa() < Isa::avx512_vnni || !runs(Isa::avx2_vnni))
+    GTEST_SKIP() << "this processor lacks AVX512-VNNI or AVX-VNNI: only the emulation is tested";
 }
 
 TEST_P(LinearInt8, EveryInstructionSetGivesTheBitsOfThePlainLoop) {

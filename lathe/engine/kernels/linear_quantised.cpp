@@ -60,6 +60,18 @@ DigitsLayout lay_out_digits(const LinearQuantisedArgs& args) {
   return out;
 }
 
+void run_one(const LinearQuantisedArgs& args) noexcept {
+  if (!two_digits(args))
+    return reference_only(args) ? reference::linear_quantised(args) : one_digit(args);
+  if (reference_only(args) || args.x.count() == 0 ||
+      args.workspace_bytes < linear_quantised_workspace(args))
+    return reference::linear_in_two_digits(args);
+  const DigitsLayout lay_out = lay_out_digits(args);
+  split_digits({.x = args.x, .split = lay_out.product.x});
+  one_digit(lay_out.product);
+  add_digits({.sums = lay_out.product.y, .bias = args.bias, .y = args.y});
+}
+
 /// Rows of the weights that the gradient expands at a time.
 constexpr std::int64_t kSlabRows = 128;
 
@@ -109,22 +121,6 @@ std::int64_t linear_quantised_workspace(const LinearQuantisedArgs& args) noexcep
   if (reference_only(args)) return 0;
   return two_digits(args) ? lay_out_digits(args).all_bytes : one_digit_workspace(args);
 }
-
-namespace {
-
-void run_one(const LinearQuantisedArgs& args) noexcept {
-  if (!two_digits(args))
-    return reference_only(args) ? reference::linear_quantised(args) : one_digit(args);
-  if (reference_only(args) || args.x.count() == 0 ||
-      args.workspace_bytes < linear_quantised_workspace(args))
-    return reference::linear_in_two_digits(args);
-  const DigitsLayout lay_out = lay_out_digits(args);
-  split_digits({.x = args.x, .split = lay_out.product.x});
-  one_digit(lay_out.product);
-  add_digits({.sums = lay_out.product.y, .bias = args.bias, .y = args.y});
-}
-
-}  // namespace
 
 void linear_quantised(const LinearQuantisedArgs& args) noexcept { linears_quantised({&args, 1}); }
 
