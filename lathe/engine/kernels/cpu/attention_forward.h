@@ -84,7 +84,7 @@ class Forward {
     for (Index origin = begin(0) / kBlock * kBlock; bring(run, origin, true); origin += kBlock)
       for (Index r = 0; r < rows_; r += kTileRows) {
         const int tile = static_cast<int>(smaller(kTileRows, rows_ - r));
-        if (block_tile(r, tile)) merge(r, tile, scratch_.partial);
+        if (block_tile(r, tile, scratch_.partial, n_.padded)) merge(r, tile, scratch_.partial);
       }
     finish(run, 0, rows_);
   }
@@ -109,9 +109,9 @@ class Forward {
 
   Range inside(Index r) const { return attention_parts::inside(block_, begin(r), end(r)); }
 
-  /// Partials of rows [r, r + tile): tile_max_, tile_sum_ (0 where nothing is visible) and
-  /// scratch.partial. False when nothing is visible to any of them.
-  bool block_tile(Index r, int tile) {
+  /// Partials of rows [r, r + tile): tile_max_, tile_sum_ (0 where nothing is visible) and `values`
+  /// [tile][ld]. False when nothing is visible to any of them.
+  bool block_tile(Index r, int tile, float* values, Index ld) {
     const Index last = inside(r + tile - 1).end;
     if (last == 0 || inside(r).begin >= kBlock) return false;
     const int vectors = static_cast<int>((last + 15) / 16);
@@ -127,15 +127,15 @@ class Forward {
     Range keys[kTileRows];
     for (int i = 0; i < tile; ++i) keys[i] = inside(r + i);
     probabilities(tile, vectors, keys);
-    const Chains values{.a = scratch_.scores,
-                        .lda = kBlock,
-                        .b = nullptr,
-                        .ldb = 0,
-                        .steps = 0,
-                        .c = scratch_.partial,
-                        .ldc = n_.padded,
-                        .fresh = true};
-    blocks_.values(values, tile, keys);
+    const Chains sums{.a = scratch_.scores,
+                      .lda = kBlock,
+                      .b = nullptr,
+                      .ldb = 0,
+                      .steps = 0,
+                      .c = values,
+                      .ldc = ld,
+                      .fresh = true};
+    blocks_.values(sums, tile, keys);
     return true;
   }
 
@@ -197,12 +197,62 @@ class Forward {
     return max_lane(top);
   }
 
+  /// Merges the stored partials of row r.
   void merge_row(Index r, const ForwardPlan& plan, const float* records) {
-    for (Index x = begin(r) / kBlock; x * kBlock < end(r); ++x) {
-      const float* record = records + x * plan.record;
-      tile_max_[0] = record[0], tile_sum_[0] = record[1];
-      merge(r, 1, record + 16);
+    const Index blocks = (end(r) + kBlock - 1) / kBlock;
+    for (Index x = begin(r) / kBlock; x < blocks; x += 16)
+      merge_blocks(r, plan.record, records + x * plan.record, smaller(16, blocks - x));
+  }
+
+  /// What merging adds of a block: the state times a, and its values times c.
+  struct Merges {
+    alignas(64) float a[16], c[16];
+    const float* values[16];
+    int count = 0;
+  };
+
+  /// Up to sixteen blocks: first all factors, which need the maxima alone, side by side.
+  void merge_blocks(Index r, Index record_floats, const float* records, Index count) {
+    Merges m;
+    float sums[16];
+    float* state = scratch_.state + r * n_.padded;
+    float &sum = scratch_.sum[r], &top = scratch_.max[r];
+    for (Index i = 0; i < count; ++i) {
+      const float *record = records + i * record_floats, *values = record + 16;
+      if (record[1] == 0.0f) continue;
+      if (sum == 0.0f && m.count == 0) {
+        for (Index d = 0; d < n_.padded; d += 16) store(state + d, load(values + d));
+        top = record[0], sum = record[1];
+        continue;
+      }
+      const float old = top;
+      top = old > record[0] ? old : record[0];
+      m.a[m.count] = old - top, m.c[m.count] = record[0] - top;
+      m.values[m.count] = values, sums[m.count] = record[1];
+      ++m.count;
     }
+    for (int i = m.count; i < 16; ++i) m.a[i] = m.c[i] = 0.0f;
+    store(m.a, exp(load(m.a)));
+    store(m.c, exp(load(m.c)));
+    for (int i = 0; i < m.count; ++i) sum = __builtin_fmaf(m.c[i], sums[i], m.a[i] * sum);
+    Index d = 0;
+    for (; d + 64 <= n_.padded; d += 64) merge_values<4>(m, d, state);
+    for (; d < n_.padded; d += 16) merge_values<1>(m, d, state);
+  }
+
+  /// Elements [d, d + 16 V) of the state.
+  template <int V>
+  static void merge_values(const Merges& m, Index d, float* state) {
+    F32x16 s[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) s[v] = load(state + d + 16 * v);
+    for (int i = 0; i < m.count; ++i) {
+      const F32x16 a = splat(m.a[i]), c = splat(m.c[i]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) s[v] = fma(c, load(m.values[i] + d + 16 * v), a * s[v]);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(state + d + 16 * v, s[v]);
   }
 
   /// Adds a block's partials (rows of `values`) to the state of rows [r, r + tile).
@@ -235,13 +285,10 @@ class Forward {
   void store_partials(const ForwardPlan& plan, Index block, float* records) {
     for (Index r = 0; r < rows_; r += kTileRows) {
       const int tile = static_cast<int>(smaller(kTileRows, rows_ - r));
-      if (!block_tile(r, tile)) continue;
-      for (int i = 0; i < tile; ++i) {
-        float* record = records + (r + i) * row_floats(plan) + block * plan.record;
+      float* record = records + r * row_floats(plan) + block * plan.record;
+      if (!block_tile(r, tile, record + 16, row_floats(plan))) continue;
+      for (int i = 0; i < tile; ++i, record += row_floats(plan))
         record[0] = tile_max_[i], record[1] = tile_sum_[i];
-        const float* x = scratch_.partial + i * n_.padded;
-        for (Index d = 0; d < n_.padded; d += 16) store(record + 16 + d, load(x + d));
-      }
     }
   }
 

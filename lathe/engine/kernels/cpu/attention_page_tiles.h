@@ -2,6 +2,8 @@
 // the way: for the few rows of decoding, which a page serves once.
 #pragma once
 
+#include <type_traits>
+
 #include "lathe/engine/kernels/attention_shape.h"
 #include "lathe/engine/kernels/cpu/vec.h"
 #include "lathe/engine/kernels/kv_pages.h"
@@ -184,11 +186,13 @@ struct PageTile {
   }
 };
 
-/// Registers side by side for R rows.
+/// Registers side by side for R rows. On AVX2 widening needs some of the sixteen.
+template <typename Part>
 constexpr int page_registers(int rows) {
 #if defined(__AVX512F__)
   return rows == 1 ? 8 : 4;
 #else
+  if (std::is_same_v<Part, F32Part> && rows <= 3) return rows == 1 ? 8 : 4;
   return rows == 1 ? 6 : rows == 2 ? 4 : rows == 3 ? 3 : 2;
 #endif
 }
@@ -210,7 +214,7 @@ void page_rows(PageChains x, int panels, const PartOf& part, const Ahead& ahead)
     }
     if constexpr (N > 1) next(std::integral_constant<int, (N > 4 ? 4 : N - 1)>(), next);
   };
-  tiles(std::integral_constant<int, page_registers(R)>(), tiles);
+  tiles(std::integral_constant<int, page_registers<decltype(part(0))>(R)>(), tiles);
 }
 
 template <typename PartOf, typename Ahead>
