@@ -51,8 +51,7 @@ void add_peak(const std::string& name, void (*peak)(const PeakArgs&), std::int64
 
 void add_peaks() {
   add_peak("f32", peak_f32, kPeakFlops);
-  const bool vnni = isa() >= Isa::avx512_vnni;
-  add_peak("int8", vnni ? avx512_vnni::peak_int8 : peak_int8, kPeakOpsInt8);
+  add_peak("int8", peak_int8, kPeakOpsInt8);
   if (isa() == Isa::avx512_bf16) add_peak("bf16", avx512_bf16::peak_bf16, kPeakFlopsBf16);
   add("peak/read", [](Arrays& a) -> Call {
     const View x = a.zeros(DType::f32, {std::int64_t{64} << 20});

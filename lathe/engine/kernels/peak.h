@@ -18,24 +18,26 @@ LATHE_KERNEL(peak_f32, PeakArgs)
 constexpr std::int64_t kPeakFlops = 2 * 16 * 12;
 constexpr std::int64_t kPeakFlopsBf16 = 2 * 32 * 12;
 
-/// Products of unsigned and signed bytes added up in 32 bits: vpmaddubsw, vpmaddwd and vpaddd. A
-/// round is kPeakOpsInt8 operations a thread.
-LATHE_KERNEL(peak_int8, PeakArgs)
+/// Products of unsigned and signed bytes added up in 32 bits: vpdpbusd where the level has it, else
+/// vpmaddubsw, vpmaddwd and vpaddd. A round is kPeakOpsInt8 operations a thread.
+void peak_int8(const PeakArgs& args) noexcept;
 constexpr std::int64_t kPeakOpsInt8 = 2 * 64 * 12;
+
+#define LATHE_PEAK_INT8(isa)                     \
+  namespace isa {                                \
+  void peak_int8(const PeakArgs& args) noexcept; \
+  }
+LATHE_PEAK_INT8(reference)
+LATHE_PEAK_INT8(avx2)
+LATHE_PEAK_INT8(avx2_vnni)
+LATHE_PEAK_INT8(avx512)
+LATHE_PEAK_INT8(avx512_vnni)
+#undef LATHE_PEAK_INT8
 
 namespace avx512_bf16 {
 /// vdpbf16ps. Only at Isa::avx512_bf16. A round is kPeakFlopsBf16 operations a thread.
 void peak_bf16(const PeakArgs& args) noexcept;
 }  // namespace avx512_bf16
-
-namespace avx512_vnni {
-/// vpdpbusd. From Isa::avx512_vnni on. A round is kPeakOpsInt8 operations a thread.
-void peak_int8(const PeakArgs& args) noexcept;
-}  // namespace avx512_vnni
-namespace avx2_vnni {
-/// The same on 256 bits. At Isa::avx2_vnni.
-void peak_int8(const PeakArgs& args) noexcept;
-}  // namespace avx2_vnni
 
 /// All threads read `count` floats once, in order; `sink` keeps the sums alive.
 struct ReadArgs {

@@ -46,11 +46,7 @@ double peak_flops(DType compute) {
 double peak_int8_ops() {
   std::vector<float> sink(static_cast<std::size_t>(thread_count()));
   const kernels::PeakArgs args{kRounds, sink.data()};
-  const double seconds = best_seconds(kRepeats, [&] {
-    if (kernels::isa() >= kernels::Isa::avx512_vnni) return kernels::avx512_vnni::peak_int8(args);
-    if (kernels::isa() == kernels::Isa::avx2_vnni) return kernels::avx2_vnni::peak_int8(args);
-    kernels::peak_int8(args);
-  });
+  const double seconds = best_seconds(kRepeats, [&] { kernels::peak_int8(args); });
   return static_cast<double>(kernels::kPeakOpsInt8) * kRounds * thread_count() / seconds;
 }
 

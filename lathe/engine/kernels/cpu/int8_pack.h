@@ -53,7 +53,8 @@ inline void pack_rows(const View& w, std::int64_t first, int count, char* rows, 
     } else {
       std::fill_n(rows + i * row, row, '\0');
     }
-    out.start[i] = -128 * sum;
+    // Modulo 2^32, as the sums that begin with it are: at their end they are in range again.
+    out.start[i] = static_cast<std::int32_t>(0u - 128u * static_cast<std::uint32_t>(sum));
   }
   for (std::int64_t u = 0; u < words; u += kBlockWords) {
     const Block block = gather(rows + 4 * u, row);
