@@ -6,7 +6,10 @@
 // 3. So nobody waits for a worker that the system has not woken yet: where another process holds
 //    its core, the caller does the work alone instead of standing still for milliseconds.
 // 4. Where workers are put off inside chunks again and again, jobs run in the caller (StallGuard).
-// 5. Workers and callers spin for a bounded time, then sleep on a futex.
+// 5. Where a job wants fewer threads than there are (ThreadLimit), workers from that number on
+// sleep
+//    until one wants more.
+// 6. Workers and callers spin for a bounded time, then sleep on a futex.
 #include "lathe/base/parallel.h"
 
 #include <immintrin.h>
@@ -72,6 +75,7 @@ void spread_out(int i, int creator_core) {
 
 thread_local bool inside_job = false;
 thread_local int index_in_pool = 0;
+thread_local int most_threads = kMaxThreads;  // ThreadLimit
 
 class Pool {
  public:
@@ -88,13 +92,15 @@ class Pool {
 
   void run(std::int64_t n, std::int64_t grain, detail::ChunkFn fn, void* context) noexcept {
     const std::int64_t chunks = (n + grain - 1) / grain;
-    if (chunks <= 1 || workers_.empty() || inside_job || !busy_.try_lock())
+    const int wanted = std::min(most_threads, size());
+    if (chunks <= 1 || wanted == 1 || inside_job || !busy_.try_lock())
       return run_alone(n, grain, fn, context);
     const StallGuard::Time begin = std::chrono::steady_clock::now();
     if (guard_.alone(begin)) {
       busy_.unlock();
       return run_alone(n, grain, fn, context);
     }
+    if (wanted != active_.load(std::memory_order_relaxed)) let_work(wanted);
     n_ = n, grain_ = grain, fn_ = fn, context_ = context;
     next_.store(0, std::memory_order_relaxed);
     state_.store(next_job() | kOpen, std::memory_order_release);
@@ -124,6 +130,7 @@ class Pool {
 
   void start(int n) {
     stopping_.store(false);
+    active_.store(n);
     const std::uint32_t seen = state_.load() & ~(kOpen | kMembers);
     const int core = sched_getcpu();
     for (int i = 1; i < n; ++i) {
@@ -139,8 +146,22 @@ class Pool {
     stopping_.store(true);
     state_.store(next_job(), std::memory_order_release);
     state_.notify_all();
+    let_work(kMaxThreads + 1);
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
+  }
+
+  /// The first n threads take part in jobs, the caller included.
+  void let_work(int n) noexcept {
+    if (active_.exchange(n, std::memory_order_acq_rel) < n) active_.notify_all();
+  }
+
+  /// Returns at once where this worker takes part in jobs, else after that may have changed.
+  bool sleeps_aside() noexcept {
+    const int n = active_.load(std::memory_order_acquire);
+    if (index_in_pool < n) return false;
+    active_.wait(n, std::memory_order_acquire);
+    return true;
   }
 
   bool has_members() const { return (state_.load(std::memory_order_acquire) & kMembers) != 0; }
@@ -163,6 +184,7 @@ class Pool {
     for (int spin = 0;;) {
       std::uint32_t now = state_.load(std::memory_order_acquire);
       if (stopping_.load(std::memory_order_relaxed)) return;  // told before the state changed
+      if (sleeps_aside()) continue;
       const std::uint32_t job = now & ~(kOpen | kMembers);
       if (job == seen || (now & kOpen) == 0) {
         if (++spin < kSpins) {
@@ -198,6 +220,7 @@ class Pool {
   std::mutex busy_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint32_t> state_{0};
+  std::atomic<int> active_{1};           // threads that take part, the caller included
   std::atomic<std::uint32_t> ended_{0};  // jobs whose last member left after they were closed
   std::atomic<std::int64_t> next_{0};
   StallGuard guard_;
@@ -222,6 +245,12 @@ void set_thread_count(int n) {
     fail(ErrorCode::kInvalidArgument, "thread count: expected 1 to {}, got {}", kMaxThreads, n);
   if (n != pool().size()) pool().resize(n);
 }
+
+ThreadLimit::ThreadLimit(int n) : outer_(most_threads) {
+  most_threads = std::max(1, std::min(n, outer_));
+}
+
+ThreadLimit::~ThreadLimit() { most_threads = outer_; }
 
 namespace detail {
 void run_chunks(std::int64_t n, std::int64_t grain, ChunkFn fn, void* context) noexcept {

@@ -21,6 +21,20 @@ void set_thread_count(int n);
 /// parallel_for it selects a slice of a workspace.
 int thread_index();
 
+/// While it lives, the calling thread's jobs run on at most n of the thread_count() threads; the
+/// others sleep. Results are the same. For phases that more threads do not make faster
+/// (ThreadChoice).
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int n);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int outer_;
+};
+
 namespace detail {
 using ChunkFn = void (*)(void* context, std::int64_t begin, std::int64_t end) noexcept;
 void run_chunks(std::int64_t n, std::int64_t grain, ChunkFn fn, void* context) noexcept;

@@ -62,6 +62,27 @@ TEST_F(Parallel, ChangesItsSizeWhileWorkersSleepAndSpin) {
 }
 
 // A caller's data is gone after the call: no worker may come late.
+TEST_F(Parallel, ALimitHoldsForItsJobsAndCanBeRaisedAgain) {
+  set_thread_count(4);
+  for (const int limit : {2, 4, 1, 3, 2, 9}) {
+    const ThreadLimit scope(limit);
+    std::atomic<int> highest = 0, done = 0;
+    for (int round = 0; round < 50; ++round)
+      parallel_for(64, 1, [&](std::int64_t, std::int64_t) {
+        int seen = highest.load();
+        while (seen < thread_index() && !highest.compare_exchange_weak(seen, thread_index())) {
+        }
+        ++done;
+      });
+    EXPECT_LT(highest.load(), limit);
+    EXPECT_EQ(done.load(), 50 * 64);
+    EXPECT_EQ(thread_count(), 4);
+  }
+  const ThreadLimit outer(2), inner(3);  // an inner one cannot raise
+  set_thread_count(5);                   // while workers sleep aside
+  parallel_for(64, 1, [&](std::int64_t, std::int64_t) { EXPECT_LT(thread_index(), 2); });
+}
+
 TEST_F(Parallel, NobodyEntersAClosedJob) {
   set_thread_count(8);
   for (std::int64_t i = 0; i < 20'000; ++i) {

@@ -32,6 +32,15 @@ void DecodeStep::fill(std::span<const std::int32_t> ids, std::int64_t position) 
 }
 
 const Tensor& DecodeStep::run(model::ModelState& state, std::span<const std::int32_t> ids) {
+  if (threads_.most() != thread_count()) threads_ = ThreadChoice(thread_count());
+  const ThreadLimit limit(threads_.next());
+  const auto begin = std::chrono::steady_clock::now();
+  const Tensor& logits = step(state, ids);
+  threads_.took(std::chrono::steady_clock::now() - begin, static_cast<long>(ids.size()));
+  return logits;
+}
+
+const Tensor& DecodeStep::step(model::ModelState& state, std::span<const std::int32_t> ids) {
   const std::optional<std::uint64_t> key = model_.step_key(state, 1);
   if (!key) {  // with tensors of their own: a state may remember them
     std::vector<std::vector<std::int32_t>> rows;

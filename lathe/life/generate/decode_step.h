@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "lathe/base/parallel.h"
+#include "lathe/base/thread_choice.h"
 #include "lathe/engine/graph/captured.h"
 #include "lathe/model/model.h"
 
@@ -33,14 +35,18 @@ class DecodeStep {
   /// Null before the first captured step.
   graph::Replay* replay() { return captured_.replay(); }
   std::int64_t captures() const { return captured_.captures(); }
+  /// Threads that steps run on, for now.
+  int threads() const { return threads_.chosen(); }
 
  private:
+  const Tensor& step(model::ModelState& state, std::span<const std::int32_t> ids);
   void fill(std::span<const std::int32_t> ids, std::int64_t position);
 
   model::LanguageModel& model_;
   model::ModelState* state_ = nullptr;  // of the step that runs
   std::vector<Tensor> inputs_;          // i32 [B,1]: ids, positions, document starts
   graph::Captured captured_;
+  ThreadChoice threads_{thread_count()};
   Tensor logits_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "lathe/base/error.h"
+#include "lathe/base/parallel.h"
 #include "lathe/engine/ops/ops.h"
 #include "lathe/life/generate/test_model.h"
 
@@ -43,6 +44,24 @@ TEST(DecodeStep, HasTheBitsOfEagerStepsAcrossPagesAndTables) {
     EXPECT_NE(step.replay(), nullptr);
     EXPECT_LE(step.captures(), 3);  // as often as tables moved, not as there are tokens
   }
+}
+
+TEST(DecodeStep, HasTheSameBitsOnAllThreadsThatItTries) {
+  const int before = thread_count();
+  const auto model = random_model(tiny("llama"));
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 8}) {
+    set_thread_count(threads);
+    const auto state = model->make_state(1, 100);
+    DecodeStep step(*model);
+    for (std::int32_t t = 0; t < 99; ++t) step.run(*state, Ids{t % 61});  // trials are among them
+    const Tensor& logits = step.run(*state, Ids{1});
+    results.emplace_back(logits.data<float>(), logits.data<float>() + logits.count());
+    EXPECT_GE(step.threads(), 1);
+    EXPECT_LE(step.threads(), threads);
+  }
+  set_thread_count(before);
+  EXPECT_EQ(results[0], results[1]);
 }
 
 TEST(DecodeStep, FollowsRowsThatAreChosenAndStatesThatAreOthers) {
