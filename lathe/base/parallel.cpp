@@ -16,6 +16,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -25,6 +26,7 @@
 #include <vector>
 
 #include "lathe/base/error.h"
+#include "lathe/base/read_soon.h"
 #include "lathe/base/stall_guard.h"
 
 namespace lathe {
@@ -73,6 +75,49 @@ void spread_out(int i, int creator_core) {
   if (sched_setaffinity(0, sizeof one, &one) == 0) sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
+/// What threads fetch while they wait (read_soon).
+class Ahead {
+ public:
+  void set(std::span<const ReadSoon> memory) noexcept {
+    const std::size_t count = std::min<std::size_t>(memory.size(), kMostReadSoon);
+    for (std::size_t i = 0; i < count; ++i) {
+      begin_[i].store(static_cast<const char*>(memory[i].at), std::memory_order_relaxed);
+      bytes_[i].store(memory[i].bytes, std::memory_order_relaxed);
+    }
+    count_.store(count, std::memory_order_relaxed);
+    version_.fetch_add(1, std::memory_order_release);
+  }
+
+  /// Fetches a few lines of the part of thread `index` of `threads`. False when all are fetched.
+  /// Another set() in between makes it fetch something of no use, no more.
+  bool fetch(int index, int threads) noexcept {
+    thread_local std::uint32_t version = 0;
+    thread_local std::int64_t done = 0;
+    if (const std::uint32_t now = version_.load(std::memory_order_acquire); now != version)
+      version = now, done = 0;
+    const std::size_t count = count_.load(std::memory_order_relaxed);
+    if (count == 0 || done >= kBytes / static_cast<std::int64_t>(count)) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::int64_t bytes = bytes_[i].load(std::memory_order_relaxed);
+      const std::int64_t from = bytes / threads * index + done;
+      const char* at = begin_[i].load(std::memory_order_relaxed) + from;
+      for (std::int64_t line = 0; line < std::min(kStep, bytes - from); line += 64)
+        _mm_prefetch(at + line, _MM_HINT_T1);
+    }
+    done += kStep;
+    return true;
+  }
+
+ private:
+  static constexpr std::int64_t kBytes = 128 << 10;  // a quarter of a small second-level cache
+  static constexpr std::int64_t kStep = 256;         // so that work that comes is seen at once
+
+  std::array<std::atomic<const char*>, kMostReadSoon> begin_{};
+  std::array<std::atomic<std::int64_t>, kMostReadSoon> bytes_{};
+  std::atomic<std::size_t> count_{0};
+  std::atomic<std::uint32_t> version_{0};
+};
+
 thread_local bool inside_job = false;
 thread_local int index_in_pool = 0;
 thread_local int most_threads = kMaxThreads;  // ThreadLimit
@@ -83,6 +128,7 @@ class Pool {
   ~Pool() { stop(); }
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
+  Ahead& ahead() { return ahead_; }
 
   void resize(int n) {
     const std::lock_guard<std::mutex> lock(busy_);
@@ -169,7 +215,7 @@ class Pool {
   void wait_for_members(StallGuard::Time begin) noexcept {
     for (int spin = 0; spin < kSpins; ++spin) {
       if (!has_members()) return;
-      _mm_pause();
+      if (!ahead_.fetch(index_in_pool, active_.load(std::memory_order_relaxed))) _mm_pause();
     }
     const StallGuard::Time worked = std::chrono::steady_clock::now();
     while (true) {
@@ -188,7 +234,7 @@ class Pool {
       const std::uint32_t job = now & ~(kOpen | kMembers);
       if (job == seen || (now & kOpen) == 0) {
         if (++spin < kSpins) {
-          _mm_pause();
+          if (!ahead_.fetch(index_in_pool, active_.load(std::memory_order_relaxed))) _mm_pause();
         } else {
           state_.wait(now, std::memory_order_acquire);
         }
@@ -224,6 +270,7 @@ class Pool {
   std::atomic<std::uint32_t> ended_{0};  // jobs whose last member left after they were closed
   std::atomic<std::int64_t> next_{0};
   StallGuard guard_;
+  Ahead ahead_;
   std::int64_t n_ = 0, grain_ = 1;
   detail::ChunkFn fn_ = nullptr;
   void* context_ = nullptr;
@@ -251,6 +298,8 @@ ThreadLimit::ThreadLimit(int n) : outer_(most_threads) {
 }
 
 ThreadLimit::~ThreadLimit() { most_threads = outer_; }
+
+void read_soon(std::span<const ReadSoon> memory) noexcept { pool().ahead().set(memory); }
 
 namespace detail {
 void run_chunks(std::int64_t n, std::int64_t grain, ChunkFn fn, void* context) noexcept {

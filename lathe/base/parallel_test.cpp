@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lathe/base/error.h"
+#include "lathe/base/read_soon.h"
 
 namespace lathe {
 namespace {
@@ -81,6 +82,27 @@ TEST_F(Parallel, ALimitHoldsForItsJobsAndCanBeRaisedAgain) {
   const ThreadLimit outer(2), inner(3);  // an inner one cannot raise
   set_thread_count(5);                   // while workers sleep aside
   parallel_for(64, 1, [&](std::int64_t, std::int64_t) { EXPECT_LT(thread_index(), 2); });
+}
+
+TEST_F(Parallel, FetchesAheadWhateverTheAddresses) {
+  const std::vector<float> real(100'000, 1.0f);
+  const ReadSoon nowhere{nullptr, 1 << 20}, wild{reinterpret_cast<const void*>(~0ull << 12), 7};
+  const std::vector<std::vector<ReadSoon>> hints = {
+      {}, {{real.data(), 400'000}}, {nowhere, wild}, {{real.data(), 0}, wild, nowhere, nowhere}};
+  for (const int threads : {1, 3}) {
+    set_thread_count(threads);
+    for (const auto& hint : hints) {
+      read_soon(hint);
+      std::atomic<int> sum = 0;
+      for (int round = 0; round < 20; ++round) {
+        parallel_for(8, 1,
+                     [&](std::int64_t begin, std::int64_t) { sum += static_cast<int>(begin); });
+        std::this_thread::sleep_for(std::chrono::microseconds(20));  // workers wait and fetch
+      }
+      EXPECT_EQ(sum.load(), 20 * 28);
+    }
+  }
+  read_soon({});
 }
 
 TEST_F(Parallel, NobodyEntersAClosedJob) {

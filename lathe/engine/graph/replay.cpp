@@ -57,6 +57,32 @@ Replay::Call Replay::prepared(const Node& node, const Plan::Workspace& w) const 
   return call;
 }
 
+/// Large inputs that are not results of the graph, of ops that read all of their inputs.
+std::vector<ReadSoon> Replay::weights_of(const Node& node) const {
+  constexpr std::int64_t kWorthwhile = 32 << 10;
+  std::vector<ReadSoon> weights;
+  if (node.def == nullptr || node.def->bytes != nullptr) return weights;
+  for (const int v : node.in) {
+    if (v == kAbsent || weights.size() == kMostReadSoon) continue;
+    const Value& value = graph_.value(v);
+    if (graph_.buffer(value.buffer).kind != Buffer::Kind::held) continue;
+    const View view = value.view(begin_of(value.buffer));
+    const std::int64_t bytes = view.count() * static_cast<std::int64_t>(size_of(view.dtype));
+    if (bytes >= kWorthwhile) weights.push_back({view.data, bytes});
+  }
+  return weights;
+}
+
+/// Behind the last call the graph is expected to run again.
+void Replay::look_ahead() {
+  const std::vector<ReadSoon>* next = nullptr;
+  for (int round = 0; round < 2; ++round)
+    for (std::size_t i = calls_.size(); i-- > 0;) {
+      calls_[i].ahead = next;
+      if (!calls_[i].weights.empty()) next = &calls_[i].weights;
+    }
+}
+
 /// Addresses, once for each memory that the arena has had.
 void Replay::prepare() {
   if (prepared_for_ == arena_->storage() && prepared_for_ != nullptr) return;
@@ -64,6 +90,9 @@ void Replay::prepare() {
   calls_.clear();
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
     calls_.push_back(prepared(graph_.nodes[i], plan_.workspaces[i]));
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
+    calls_[i].weights = weights_of(graph_.nodes[i]);
+  look_ahead();
   outputs_.clear();
   for (const int v : graph_.outputs) outputs_.push_back(tensor_of(v));
 }
@@ -78,7 +107,12 @@ void Replay::run_call(const Call& call) {
 
 void Replay::run() {
   prepare();
-  for (const Call& call : calls_) run_call(call);
+  const std::vector<ReadSoon>* ahead = nullptr;
+  for (const Call& call : calls_) {
+    if (call.ahead != ahead) read_soon(*call.ahead);
+    ahead = call.ahead;
+    run_call(call);
+  }
 }
 
 const std::vector<Tensor>& Replay::outputs() {
@@ -89,7 +123,10 @@ const std::vector<Tensor>& Replay::outputs() {
 std::vector<double> Replay::measure(const Clock& clock) {
   prepare();
   std::vector<double> seconds;
+  const std::vector<ReadSoon>* ahead = nullptr;
   for (const Call& call : calls_) {
+    if (call.ahead != ahead) read_soon(*call.ahead);
+    ahead = call.ahead;
     const double start = clock.seconds();
     run_call(call);
     seconds.push_back(clock.seconds() - start);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lathe/base/clock.h"
+#include "lathe/base/read_soon.h"
 #include "lathe/engine/graph/chain.h"
 #include "lathe/engine/graph/fused.h"
 #include "lathe/engine/graph/plan.h"
@@ -48,12 +49,16 @@ class Replay {
     std::vector<Tensor> checked;
     std::unique_ptr<ChainRun> chain;
     std::unique_ptr<FusedParts> fused;
+    std::vector<ReadSoon> weights;         // that it reads whole
+    const std::vector<ReadSoon>* ahead{};  // those of the next call that has any, or null
   };
 
   std::byte* begin_of(int buffer) const;
   Tensor tensor_of(int value) const;
   void prepare();
   Call prepared(const Node& node, const Plan::Workspace& workspace) const;
+  std::vector<ReadSoon> weights_of(const Node& node) const;
+  void look_ahead();
   static void run_call(const Call& call);
 
   Graph graph_;

@@ -74,7 +74,7 @@ class JoinedProducts {
     });
     const std::int64_t grain = multiplications_ < kSmallProduct ? count_ : 1;
     parallel_for(count_, grain, [this](std::int64_t i, std::int64_t end) {
-      for (; i < end; ++i) side_by_side_ ? run_tasks(i) : run_task(i);
+      for (; i < end; ++i) side_by_side_ ? run_tasks(task_at(i)) : run_task(task_at(i));
     });
     if (!side_by_side_) finish();
   }
@@ -117,6 +117,14 @@ class JoinedProducts {
     if (most < threads) return std::max<std::int64_t>(1, most);
     const std::int64_t rounds = std::max<std::int64_t>(2, ceil_div(bytes_, threads * kTaskBytes));
     return threads * std::min(rounds, most / threads);
+  }
+
+  /// The task that is begun as the i-th. Where rows are read directly, each thread begins with a
+  /// part of its own, as read_soon() expects.
+  std::int64_t task_at(std::int64_t i) const {
+    const std::int64_t threads = thread_count();
+    if (!direct_ || count_ % threads != 0) return i;
+    return i % threads * (count_ / threads) + i / threads;
   }
 
   /// The first panel of product i that belongs to task t or a later one.
