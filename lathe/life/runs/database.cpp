@@ -2,7 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <utility>
 
 #include "lathe/base/error.h"
@@ -43,11 +45,25 @@ Database::Database(const std::string& path, Access access) : path_(path) {
       check_readable();
       return;
     }
-    run("PRAGMA journal_mode=WAL");  // stays with a plain journal where it cannot
+    choose_journal();
     run("PRAGMA synchronous=NORMAL");
   } catch (...) {
     sqlite3_close(db_);
     throw;
+  }
+}
+
+// Several processes that make the database at once: SQLite refuses the change of journal to all but
+// one at once, whatever the time to wait. It stays with a plain journal where the file system has
+// no other.
+void Database::choose_journal() {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::milliseconds(kWaitMilliseconds);
+  while (true) {
+    const int code = sqlite3_exec(db_, "PRAGMA journal_mode=WAL", nullptr, nullptr, nullptr);
+    if (code == SQLITE_OK) return;
+    if ((code & 0xFF) != SQLITE_BUSY || Clock::now() >= deadline) fail_now(code);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
 }
 

@@ -41,6 +41,7 @@ class Database {
  private:
   friend class Statement;
   [[noreturn]] void fail_now(int code) const;
+  void choose_journal();
   void check_readable();
 
   std::string path_;
