@@ -6,9 +6,8 @@
 // 3. So nobody waits for a worker that the system has not woken yet: where another process holds
 //    its core, the caller does the work alone instead of standing still for milliseconds.
 // 4. Where workers are put off inside chunks again and again, jobs run in the caller (StallGuard).
-// 5. Where a job wants fewer threads than there are (ThreadLimit), workers from that number on
-// sleep
-//    until one wants more.
+// 5. Where a job wants fewer threads than there are (ThreadLimit), the workers beyond sleep until
+//    one wants more.
 // 6. Workers and callers spin for a bounded time, then sleep on a futex.
 #include "lathe/base/parallel.h"
 
@@ -210,12 +209,17 @@ class Pool {
     return true;
   }
 
+  /// A moment of waiting.
+  void pass_time() noexcept {
+    if (!ahead_.fetch(index_in_pool, active_.load(std::memory_order_relaxed))) _mm_pause();
+  }
+
   bool has_members() const { return (state_.load(std::memory_order_acquire) & kMembers) != 0; }
 
   void wait_for_members(StallGuard::Time begin) noexcept {
     for (int spin = 0; spin < kSpins; ++spin) {
       if (!has_members()) return;
-      if (!ahead_.fetch(index_in_pool, active_.load(std::memory_order_relaxed))) _mm_pause();
+      pass_time();
     }
     const StallGuard::Time worked = std::chrono::steady_clock::now();
     while (true) {
@@ -234,7 +238,7 @@ class Pool {
       const std::uint32_t job = now & ~(kOpen | kMembers);
       if (job == seen || (now & kOpen) == 0) {
         if (++spin < kSpins) {
-          if (!ahead_.fetch(index_in_pool, active_.load(std::memory_order_relaxed))) _mm_pause();
+          pass_time();
         } else {
           state_.wait(now, std::memory_order_acquire);
         }

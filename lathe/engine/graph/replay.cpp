@@ -40,6 +40,7 @@ Replay::Call Replay::prepared(const Node& node, const Plan::Workspace& w) const 
     call.chain = std::make_unique<ChainRun>(graph_, node, begin, workspace);
     return call;
   }
+  call.weights = weights_of(node);
   call.views = shapes_of(graph_, node);
   const auto view = [&](int v) { return graph_.value(v).view(begin(graph_.value(v).buffer)); };
   for (std::size_t i = 0; i < node.in.size(); ++i)
@@ -61,7 +62,7 @@ Replay::Call Replay::prepared(const Node& node, const Plan::Workspace& w) const 
 std::vector<ReadSoon> Replay::weights_of(const Node& node) const {
   constexpr std::int64_t kWorthwhile = 32 << 10;
   std::vector<ReadSoon> weights;
-  if (node.def == nullptr || node.def->bytes != nullptr) return weights;
+  if (node.def->bytes != nullptr) return weights;
   for (const int v : node.in) {
     if (v == kAbsent || weights.size() == kMostReadSoon) continue;
     const Value& value = graph_.value(v);
@@ -81,6 +82,8 @@ void Replay::look_ahead() {
       calls_[i].ahead = next;
       if (!calls_[i].weights.empty()) next = &calls_[i].weights;
     }
+  for (std::size_t i = calls_.size(); i-- > 1;)  // said once
+    if (calls_[i].ahead == calls_[i - 1].ahead) calls_[i].ahead = nullptr;
 }
 
 /// Addresses, once for each memory that the arena has had.
@@ -90,14 +93,13 @@ void Replay::prepare() {
   calls_.clear();
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
     calls_.push_back(prepared(graph_.nodes[i], plan_.workspaces[i]));
-  for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
-    calls_[i].weights = weights_of(graph_.nodes[i]);
   look_ahead();
   outputs_.clear();
   for (const int v : graph_.outputs) outputs_.push_back(tensor_of(v));
 }
 
 void Replay::run_call(const Call& call) {
+  if (call.ahead != nullptr) read_soon(*call.ahead);
   if (call.chain) return call.chain->run();
   if (call.check != nullptr) call.check(call.checked);
   if (!call.reference) return call.run(call.views);
@@ -107,12 +109,7 @@ void Replay::run_call(const Call& call) {
 
 void Replay::run() {
   prepare();
-  const std::vector<ReadSoon>* ahead = nullptr;
-  for (const Call& call : calls_) {
-    if (call.ahead != ahead) read_soon(*call.ahead);
-    ahead = call.ahead;
-    run_call(call);
-  }
+  for (const Call& call : calls_) run_call(call);
 }
 
 const std::vector<Tensor>& Replay::outputs() {
@@ -123,10 +120,7 @@ const std::vector<Tensor>& Replay::outputs() {
 std::vector<double> Replay::measure(const Clock& clock) {
   prepare();
   std::vector<double> seconds;
-  const std::vector<ReadSoon>* ahead = nullptr;
   for (const Call& call : calls_) {
-    if (call.ahead != ahead) read_soon(*call.ahead);
-    ahead = call.ahead;
     const double start = clock.seconds();
     run_call(call);
     seconds.push_back(clock.seconds() - start);

@@ -50,7 +50,7 @@ class Replay {
     std::unique_ptr<ChainRun> chain;
     std::unique_ptr<FusedParts> fused;
     std::vector<ReadSoon> weights;         // that it reads whole
-    const std::vector<ReadSoon>* ahead{};  // those of the next call that has any, or null
+    const std::vector<ReadSoon>* ahead{};  // of the next call that has any; null: said already
   };
 
   std::byte* begin_of(int buffer) const;
