@@ -28,7 +28,7 @@ constexpr std::int64_t kSlabPanels = 4;  // of integers, unpacked together ...
 constexpr std::int64_t kSlabPanelsOfFew =
     2;  // ... and for few tokens: they stay in the first cache
 constexpr std::int64_t kFewTokens = 16;
-constexpr std::int64_t kTaskBytes = 256 * 1024;      // of weights, for few tokens: at most ...
+constexpr std::int64_t kTaskBytes = 128 * 1024;      // of weights, for few tokens: at most ...
 constexpr std::int64_t kLeastTaskBytes = 32 * 1024;  // ... and at least
 constexpr std::int64_t kExactBytes = 256 * 1024;     // of a slab of f32
 constexpr std::int64_t kExactPanels = 12;
@@ -111,9 +111,17 @@ class QuantProduct {
   /// Sixteen rows each.
   std::int64_t panels() const { return panels_; }
 
-  /// Outputs of panels [first, end) where is_direct(). Returns the results that it has stored.
-  OutputTile run_panels(std::int64_t first, std::int64_t end) const {
-    run_panels_directly(first, end);
+  /// Where the rows of panel p lie.
+  const std::uint8_t* rows_at(std::int64_t p) const {
+    return args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
+  }
+
+  /// Outputs of panels [first, end) where is_direct(); `then` is read after them, or null. Returns
+  /// the results that it has stored.
+  OutputTile run_panels(std::int64_t first, std::int64_t end, const std::uint8_t* then) const {
+    const Buffers b = buffers();
+    for (std::int64_t p = first; p < end; ++p)
+      run_panel_directly(p, p + 1 < end ? rows_at(p + 1) : then, b);
     return tile_of({first, end - first}, {0, 1});
   }
 
@@ -227,15 +235,13 @@ class QuantProduct {
     return std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, tokens_.tokens / 64));
   }
 
-  /// Rows of panel p, filled up with zeros to sixteen; the next one is fetched ahead if it comes
-  /// before `last`.
-  RowsOfBlocks rows_of_panel(std::int64_t p, std::int64_t last, const Buffers& b) const {
+  /// Rows of panel p, filled up with zeros to sixteen; `then` is fetched ahead unless it is null.
+  RowsOfBlocks rows_of_panel(std::int64_t p, const std::uint8_t* then, const Buffers& b) const {
     RowsOfBlocks u{};
-    u.rows = args_.blocks.template as<const std::uint8_t>() + p * 16 * row_bytes_;
+    u.rows = rows_at(p);
     u.stride = row_bytes_;
     u.blocks = row_bytes_ / block_bytes(kType);
-    const bool follows = p + 1 < last && (p + 2) * 16 <= rows_;
-    u.next = follows && (is_direct() || !fetches_between()) ? u.rows + 16 * row_bytes_ : nullptr;
+    u.next = then;
     if (const std::int64_t left = rows_ - p * 16; left < 16) {
       std::memcpy(b.rows, u.rows, static_cast<std::size_t>(left * row_bytes_));
       std::memset(b.rows + left * row_bytes_, 0,
@@ -249,23 +255,11 @@ class QuantProduct {
   void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
     const PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
                                  b.minimum + to * panel_scale()};
-    unpack<kType>(rows_of_panel(p, last, b), panel);
+    const bool follows = p + 1 < last && !fetches_between();
+    unpack<kType>(rows_of_panel(p, follows ? rows_at(p + 1) : nullptr, b), panel);
   }
 
-  /// Outputs of panels [first, end) where is_direct().
-  void run_panels_directly(std::int64_t first, std::int64_t end) const {
-    const Buffers b = buffers();
-    fetch(args_.blocks.template as<const char>() + first * 16 * row_bytes_,
-          std::min<std::int64_t>(16, rows_ - first * 16) * row_bytes_);
-    for (std::int64_t p = first; p < end; ++p) run_panel_directly(p, end, b);
-  }
-
-  static void fetch(const char* p, std::int64_t bytes) {
-    for (std::int64_t at = 0; at < bytes; at += 64) _mm_prefetch(p + at, _MM_HINT_T0);
-  }
-
-  /// The outputs of panel p; the one behind it is fetched if it comes before `last`.
-  void run_panel_directly(std::int64_t p, std::int64_t last, const Buffers& b) const {
+  void run_panel_directly(std::int64_t p, const std::uint8_t* then, const Buffers& b) const {
     QuantTile t{};
     t.y_row = rows_;
     t.y_bf16 = args_.y.dtype == DType::bf16;
@@ -273,7 +267,7 @@ class QuantProduct {
     t.bias = args_.bias.empty() ? nullptr : b.bias;
     F32x16 sums[1][1] = {{zero()}};
     if constexpr (reads_directly(kType))
-      sums[0][0] = multiply_directly<kType, Kind>(rows_of_panel(p, last, b), tokens_from(0));
+      sums[0][0] = multiply_directly<kType, Kind>(rows_of_panel(p, then, b), tokens_from(0));
     t.y = output(0, p * 16);
     t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - p * 16));
     store_tile<1, 1>(t, sums);

@@ -151,8 +151,23 @@ class JoinedProducts {
   OutputTile run_panels(std::size_t which, std::int64_t task) const {
     OutputTile tile;
     const std::int64_t first = first_panel(which, task), end = first_panel(which, task + 1);
-    if (first < end) with(which, [&](const auto& p) { tile = p.run_panels(first, end); });
+    if (first == end) return tile;
+    const std::uint8_t* then = read_after(which, task);
+    with(which, [&](const auto& p) { tile = p.run_panels(first, end, then); });
     return tile;
+  }
+
+  /// What is likely to be read after the panels of product i that belong to a task, or null.
+  const std::uint8_t* read_after(std::size_t i, std::int64_t task) const {
+    if (++i == all_.size()) i = 0, ++task;
+    for (; task < count_; i = 0, ++task) {
+      for (; i < all_.size(); ++i) {
+        const std::int64_t first = first_panel(i, task);
+        if (first == first_panel(i, task + 1)) continue;
+        return with_product(all_[i], [&](const auto& p) { return p.rows_at(first); });
+      }
+    }
+    return nullptr;
   }
 
   /// The same columns of all products, and what is fused behind them.
