@@ -108,6 +108,7 @@ inline F32x16 gather_f16(const Rows16& rows, int offset) {
       std::memcpy(&half, rows.at(4 * i + j) + offset, 2);
       four[i] = four[i] << 16 | half;
     }
+    asm("" : "+r"(four[i]));  // g++ would put them together in vector registers all the same
   }
   const auto two = [&](int i) {
     return _mm_set_epi64x(static_cast<long long>(four[i + 1]), static_cast<long long>(four[i]));

@@ -138,17 +138,17 @@ inline void unpack_32(const RowsOfBlocks& u, Sink& sink) {
 /// Scales and minima of Q4_K and Q5_K: sixteen bytes at the start of a block.
 template <typename Sink>
 inline void unpack_scales_k(const Words& head, std::int64_t b, Sink& sink) {
-  const F32x16 d = half_words(head.at[0]), least = half_words(head.at[0] >> 16);
-  const auto six = [](I32x16 x) { return x & splat_i32(63); };
+  const F32x16 d = half_words(head.at[0]), minus_least = -half_words(head.at[0] >> 16);
+  const I32x16 a = head.at[1], m = head.at[2], c = head.at[3];
+  const I32x16 low_a = a & bytes(63), low_m = m & bytes(63);
+  const I32x16 high_a = (c & bytes(15)) | ((a >> 2) & bytes(48));
+  const I32x16 high_m = ((c >> 4) & bytes(15)) | ((m >> 2) & bytes(48));
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    const I32x16 a = head.at[1] >> (8 * i), m = head.at[2] >> (8 * i), c = head.at[3] >> (8 * i);
-    const I32x16 high_a = (a >> 2) & splat_i32(48), high_m = (m >> 2) & splat_i32(48);
-    const I32x16 low = c & splat_i32(15), upper = (c >> 4) & splat_i32(15);
-    sink.scale(b, i, d * to_float(six(a)));
-    sink.minimum(b, i, -(least * to_float(six(m))));
-    sink.scale(b, 4 + i, d * to_float(low | high_a));
-    sink.minimum(b, 4 + i, -(least * to_float(upper | high_m)));
+    sink.scale(b, i, d * to_float(byte_of(low_a, i)));
+    sink.minimum(b, i, minus_least * to_float(byte_of(low_m, i)));
+    sink.scale(b, 4 + i, d * to_float(byte_of(high_a, i)));
+    sink.minimum(b, 4 + i, minus_least * to_float(byte_of(high_m, i)));
   }
 }
 

@@ -41,6 +41,11 @@ inline I32x16 repeat_byte(I32x16 a, int n) {
   const __m512i first = _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0);
   return {_mm512_shuffle_epi8(a.v, _mm512_add_epi8(first, _mm512_set1_epi8(static_cast<char>(n))))};
 }
+/// Byte n of each lane as a number from 0 to 255.
+inline I32x16 byte_of(I32x16 a, int n) {
+  const __m512i first = _mm512_set4_epi32(-244, -248, -252, -256);  // 12, 8, 4, 0; then zeros
+  return {_mm512_shuffle_epi8(a.v, _mm512_add_epi32(first, _mm512_set1_epi32(n)))};
+}
 inline I32x16 min_u8(I32x16 a, I32x16 b) { return {_mm512_min_epu8(a.v, b.v)}; }
 /// Products of bytes in pairs, added, in 16 bits: a unsigned, b signed. Must not exceed 32,767.
 inline I32x16 multiply_pairs(I32x16 a, I32x16 b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
@@ -115,6 +120,11 @@ inline I32x16 repeat_byte(I32x16 a, int n) {
   const __m256i first = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0C0C0C0C, 0, 0x04040404,
                                           0x08080808, 0x0C0C0C0C);
   const __m256i places = _mm256_add_epi8(first, _mm256_set1_epi8(static_cast<char>(n)));
+  return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
+}
+inline I32x16 byte_of(I32x16 a, int n) {
+  const __m256i first = _mm256_setr_epi32(-256, -252, -248, -244, -256, -252, -248, -244);
+  const __m256i places = _mm256_add_epi32(first, _mm256_set1_epi32(n));
   return {_mm256_shuffle_epi8(a.lo, places), _mm256_shuffle_epi8(a.hi, places)};
 }
 inline I32x16 min_u8(I32x16 a, I32x16 b) {
