@@ -126,22 +126,20 @@ class QuantProduct {
   }
 
   /// Tasks where it is not.
-  std::int64_t tasks() const { return ceil_div(slabs(), slabs_a_task()) * token_parts(); }
+  std::int64_t tasks() const { return slabs() * token_parts(); }
 
   /// Returns the results that it has stored.
   OutputTile run_task(std::int64_t i) const {
-    const std::int64_t parts = token_parts(), together = slabs_a_task();
+    const std::int64_t parts = token_parts();
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
     const std::int64_t first = i % parts * part;
     const std::int64_t count = std::min(part, tokens_.tokens - first);
-    const std::int64_t slab = i / parts * together, end = std::min(slabs(), slab + together);
-    const std::int64_t last = std::min(panels_, end * slab_panels_);
-    if (fetches_between()) {
-      NextSlab all = ahead(slab * slab_panels_, last, 1);
+    const std::int64_t slab = i / parts, last = std::min(panels_, (slab + 1) * slab_panels_);
+    if (fetches_between() && slab < thread_count()) {
+      NextSlab all = ahead(slab, 1);
       all.fetch();
     }
-    for (std::int64_t s = slab; s < end && count > 0; ++s)
-      run_slab(s * slab_panels_, last, {first, count});
+    if (count > 0) run_slab(slab, {first, count});
     return tile_of({slab * slab_panels_, last - slab * slab_panels_}, {first, count});
   }
 
@@ -206,24 +204,16 @@ class QuantProduct {
     return b;
   }
 
-  /// Slabs that a thread takes together: more than one where there are plenty and few tokens, for
-  /// the sake of what is fetched ahead.
-  std::int64_t slabs_a_task() const {
-    if (!fetches_between()) return 1;
-    const std::int64_t bytes = std::max<std::int64_t>(1, slab_panels_ * 16 * row_bytes_);
-    return std::clamp<std::int64_t>(slabs() / (3 * thread_count()), 1,
-                                    std::max<std::int64_t>(1, kTaskBytes / bytes));
-  }
-
   /// Whether the next slab is fetched while one is multiplied: with few tokens memory matters.
   bool fetches_between() const { return !args_.exact && tokens_.tokens <= kFewTokens; }
 
-  /// The slab from panel p on, if it comes before `last`, to be fetched in `times` parts.
-  NextSlab ahead(std::int64_t p, std::int64_t last, std::int64_t times) const {
-    const std::int64_t end = std::min(std::min(last, p + slab_panels_) * 16, rows_);
+  /// A slab, if there is one of this number, to be fetched in `times` parts.
+  NextSlab ahead(std::int64_t slab, std::int64_t times) const {
+    const std::int64_t first = std::min(panels_, slab * slab_panels_);
+    const std::int64_t end = std::min((first + slab_panels_) * 16, rows_);
     NextSlab a;
-    a.at = args_.blocks.template as<const char>() + p * 16 * row_bytes_;
-    a.lines = std::max<std::int64_t>(0, ceil_div((end - p * 16) * row_bytes_, 64));
+    a.at = reinterpret_cast<const char*>(rows_at(first));
+    a.lines = std::max<std::int64_t>(0, ceil_div((end - first * 16) * row_bytes_, 64));
     a.each = ceil_div(a.lines, times);
     return a;
   }
@@ -251,7 +241,7 @@ class QuantProduct {
     return u;
   }
 
-  /// Panel p of the weights into place `to` of the buffers.
+  /// Panel p of the weights into place `to` of the buffers; `last` is where its slab ends.
   void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
     const PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
                                  b.minimum + to * panel_scale()};
@@ -273,9 +263,10 @@ class QuantProduct {
     store_tile<1, 1>(t, sums);
   }
 
-  void run_slab(std::int64_t first, std::int64_t last, const Range& tokens) const {
+  void run_slab(std::int64_t slab, const Range& tokens) const {
     const Buffers b = buffers();
-    const std::int64_t panels = std::min(slab_panels_, panels_ - first);
+    const std::int64_t first = slab * slab_panels_;
+    const std::int64_t panels = std::min(slab_panels_, panels_ - first), last = first + panels;
     if (args_.exact) return run_exact(first, panels, last, b);
     for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, last, p, b);
     if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
@@ -285,7 +276,7 @@ class QuantProduct {
     NextSlab next;
     if (fetches_between()) {
       const std::int64_t tiles = ceil_div(tokens.count, rows) * ceil_div(panels, kQuantPanels);
-      next = ahead(first + panels, last, tiles * groups_.groups);
+      next = ahead(slab + thread_count(), tiles * groups_.groups);  // most likely this thread's
     }
     QuantTile t{};
     t.ahead = next.lines > 0 ? &next : nullptr;
