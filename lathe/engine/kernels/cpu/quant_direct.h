@@ -129,7 +129,7 @@ template <QuantType kType, typename Kind>
 inline void add_blocks_32(const RowsOfBlocks& u, DirectSums& to) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
-    u.fetch_ahead(b, block_bytes(kType));
+    u.fetch_ahead<block_bytes(kType)>(b);
     const HalfSums s =
         multiply_rows(to.x.q + b * 32, [&](int i) { return block_of_pair<kType>(rows, i); });
     F32x16 minimum{};
@@ -181,7 +181,7 @@ inline void add_blocks_k4(const RowsOfBlocks& u, DirectSums& to) {
       const Pairs low(rows, kLow + two * 32);
       for (int half = 0; half < 2; ++half) {
         const int group = two * 2 + half;
-        u.fetch_ahead(b, block_bytes(kType), group, 8);
+        u.fetch_ahead<block_bytes(kType), 8>(b, group);
         const auto nibbles = [&](int i) {
           __m512i q = low.bits(i, half * 4, 15);
           if constexpr (kFifth)
@@ -207,7 +207,7 @@ inline void add_blocks_q6_k(const RowsOfBlocks& u, DirectSums& to) {
       const Pairs high(rows, 128 + 32 * half);
       for (int quarter = 0; quarter < 4; ++quarter) {
         const int part = half * 4 + quarter;  // 32 k
-        u.fetch_ahead(b, 210, part, 8);
+        u.fetch_ahead<210, 8>(b, part);
         const auto sixes = [&](int i) {
           const __m512i four = low[quarter % 2].bits(i, quarter / 2 * 4, 15);
           return _mm512_or_si512(four, _mm512_slli_epi32(high.bits(i, quarter * 2, 3), 4));

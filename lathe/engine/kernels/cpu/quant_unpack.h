@@ -111,7 +111,7 @@ template <QuantType kType, typename Sink>
 inline void unpack_32(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(block_bytes(kType))) {
-    u.fetch_ahead(b, block_bytes(kType));
+    u.fetch_ahead<block_bytes(kType)>(b);
     if constexpr (kType == QuantType::mxfp4) {
       sink.scale(b, 0, gather_half_of_e8m0(rows, 0));
     } else {
@@ -189,7 +189,7 @@ inline void unpack_k4(const RowsOfBlocks& u, Sink& sink) {
     Words fifth[2];
     if constexpr (kFifth) fifth[0] = gather_words(rows, 16), fifth[1] = gather_words(rows, 32);
     for (int pair = 0; pair < 4; ++pair) {
-      u.fetch_ahead(b, block_bytes(kType), pair, 4);
+      u.fetch_ahead<block_bytes(kType), 4>(b, pair);
       unpack_pair_k<kFifth>(rows, b, pair, fifth, sink);
     }
     sink.end(b);
@@ -234,7 +234,7 @@ inline void unpack_q6_k(const RowsOfBlocks& u, Sink& sink) {
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(210)) {
     unpack_scales_6(gather_words(rows, 192), gather_f16(rows, 208), b, sink);
     for (int part = 0; part < 4; ++part) {
-      u.fetch_ahead(b, 210, part, 4);
+      u.fetch_ahead<210, 4>(b, part);
       unpack_part_6(rows, b, part, sink);
     }
     sink.end(b);
@@ -259,7 +259,7 @@ template <typename Sink>
 inline void unpack_q2_k(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(84)) {
-    u.fetch_ahead(b, 84);
+    u.fetch_ahead<84>(b);
     const F32x16 d = gather_f16(rows, 80), least = gather_f16(rows, 82);
     const Words scales = gather_words(rows, 0);
     for (int g = 0; g < 16; ++g) {
@@ -292,7 +292,7 @@ template <typename Sink>
 inline void unpack_q3_k(const RowsOfBlocks& u, Sink& sink) {
   Rows16 rows(u.rows, u.stride);
   for (std::int64_t b = 0; b < u.blocks; ++b, rows.advance(110)) {
-    u.fetch_ahead(b, 110);
+    u.fetch_ahead<110>(b);
     unpack_scales_q3_k(rows, b, sink);
     for (int part = 0; part < 4; ++part) {
       const Words words = gather_words(rows, 32 + 16 * part);
