@@ -97,27 +97,31 @@ inline Words gather_words(const Rows16& rows, int offset) {
 }
 #endif
 
-/// The f16 at `offset` of sixteen rows. Put together in general registers: vector ports are busy.
+/// The f16 at `offset` of sixteen rows, inserted one by one into two registers side by side. Four
+/// put together in a general register first took four times as long where the result is stored.
 inline F32x16 gather_f16(const Rows16& rows, int offset) {
-  std::uint64_t four[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    four[i] = 0;
-#pragma GCC unroll 4
-    for (int j = 3; j >= 0; --j) {
-      std::uint16_t half;
-      std::memcpy(&half, rows.at(4 * i + j) + offset, 2);
-      four[i] = four[i] << 16 | half;
-    }
-    asm("" : "+r"(four[i]));  // g++ would put them together in vector registers all the same
-  }
-  const auto two = [&](int i) {
-    return _mm_set_epi64x(static_cast<long long>(four[i + 1]), static_cast<long long>(four[i]));
+  __m128i first = _mm_setzero_si128(), second = _mm_setzero_si128();
+  const auto half = [&](int row) {
+    std::uint16_t x;
+    std::memcpy(&x, rows.at(row) + offset, 2);
+    return x;
   };
+#define LATHE_INSERT(i)                        \
+  first = _mm_insert_epi16(first, half(i), i); \
+  second = _mm_insert_epi16(second, half(i + 8), i);
+  LATHE_INSERT(0)
+  LATHE_INSERT(1)
+  LATHE_INSERT(2)
+  LATHE_INSERT(3)
+  LATHE_INSERT(4)
+  LATHE_INSERT(5)
+  LATHE_INSERT(6)
+  LATHE_INSERT(7)
+#undef LATHE_INSERT
 #if defined(__AVX512F__)
-  return {_mm512_cvtph_ps(_mm256_set_m128i(two(2), two(0)))};
+  return {_mm512_cvtph_ps(_mm256_set_m128i(second, first))};
 #else
-  return {_mm256_cvtph_ps(two(0)), _mm256_cvtph_ps(two(2))};
+  return {_mm256_cvtph_ps(first), _mm256_cvtph_ps(second)};
 #endif
 }
 
