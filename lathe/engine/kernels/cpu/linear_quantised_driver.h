@@ -54,7 +54,7 @@ constexpr Summing summing_of(QuantType type) {
   switch (type) {
     case QuantType::q8_0:
     case QuantType::iq4_nl:
-      return Summing::signs;
+      return Summing::words;
     case QuantType::q5_1:
     case QuantType::q5_k:
       return Summing::narrow_plus;
@@ -65,6 +65,12 @@ constexpr Summing summing_of(QuantType type) {
 
 template <QuantType kType>
 using KindOf = QuantKind<scale_group(kType), has_minimum(kType), summing_of(kType)>;
+
+/// For one token, whose weights are multiplied as they are taken apart: bytes need no widening.
+template <QuantType kType>
+using DirectKindOf =
+    QuantKind<scale_group(kType), has_minimum(kType),
+              summing_of(kType) == Summing::words ? Summing::signs : summing_of(kType)>;
 
 /// What the bytes that are multiplied exceed those by that the sums are of.
 constexpr int summed_offset(QuantType type) {
@@ -81,6 +87,7 @@ class QuantProduct {
     tokens_.k = columns_of(args.x);
     tokens_.data = static_cast<char*>(args.workspace);
     groups_.groups = tokens_.k / Kind::group;
+    if (Kind::bytes == 2) groups_.wide_row = tokens_.q_row();
     groups_.data = tokens_.data + tokens_.bytes();
     rows_ = rows_of(args.blocks);
     row_bytes_ = args.blocks.dims[1];
@@ -157,7 +164,7 @@ class QuantProduct {
     return {tokens.first, tokens.count, column, std::min(panels.count * 16, rows_ - column)};
   }
 
-  std::int64_t panel_q() const { return tokens_.k * 16; }
+  std::int64_t panel_q() const { return tokens_.k * 16 * Kind::bytes; }
   std::int64_t panel_scale() const { return groups_.groups * 16; }
   std::int64_t front_bytes() const {
     return args_.exact ? 0 : round_up(tokens_.bytes() + groups_.bytes(), 64);
@@ -166,9 +173,19 @@ class QuantProduct {
   char* own_workspace() const { return static_cast<char*>(args_.workspace) + front_bytes(); }
   std::int64_t slabs() const { return ceil_div(panels_, slab_panels_); }
 
-  Tokens tokens_from(std::int64_t m) const {
+  /// Tokens from m on, q in bytes.
+  Tokens bytes_from(std::int64_t m) const {
     return {tokens_.q(m),    tokens_.scale(m),    groups_.total(m), groups_.start(m),
             tokens_.q_row(), tokens_.scale_row(), groups_.groups};
+  }
+  /// As tiles take them.
+  Tokens tokens_from(std::int64_t m) const {
+    Tokens x = bytes_from(m);
+    if constexpr (Kind::bytes == 2) {
+      x.q = reinterpret_cast<const std::int8_t*>(groups_.wide(m));
+      x.q_row = groups_.wide_row * 2;
+    }
+    return x;
   }
 
   std::int64_t exact_panels() const {
@@ -243,8 +260,8 @@ class QuantProduct {
 
   /// Panel p of the weights into place `to` of the buffers; `last` is where its slab ends.
   void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
-    const PanelSink<kType> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
-                                 b.minimum + to * panel_scale()};
+    const PanelSink<kType, Kind::bytes> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
+                                              b.minimum + to * panel_scale()};
     const bool follows = p + 1 < last && !fetches_between();
     unpack<kType>(rows_of_panel(p, follows ? rows_at(p + 1) : nullptr, b), panel);
   }
@@ -257,7 +274,8 @@ class QuantProduct {
     t.bias = args_.bias.empty() ? nullptr : b.bias;
     F32x16 sums[1][1] = {{zero()}};
     if constexpr (reads_directly(kType))
-      sums[0][0] = multiply_directly<kType, Kind>(rows_of_panel(p, then, b), tokens_from(0));
+      sums[0][0] =
+          multiply_directly<kType, DirectKindOf<kType>>(rows_of_panel(p, then, b), bytes_from(0));
     t.y = output(0, p * 16);
     t.columns = static_cast<int>(std::min<std::int64_t>(16, rows_ - p * 16));
     store_tile<1, 1>(t, sums);
@@ -316,18 +334,21 @@ class QuantProduct {
 
   // --- exact
 
+  /// Number i of four k of a panel.
+  static I32x16 held(const std::uint8_t* q, int i) {
+    if constexpr (Kind::bytes == 1) return (load_i32(q) >> (8 * i)) & splat_i32(255);
+    const I32x16 word = (load_i32(q + i % 2 * 64) >> (i / 2 * 16)) & splat_i32(0xFFFF);
+    return (word ^ splat_i32(0x8000)) - splat_i32(0x8000);
+  }
+
   /// One panel as f32: [K][16], every element as dequantise_row gives it.
   void widen(const Buffers& b, float* to) const {
     constexpr int kGroup = scale_group(kType);
     const F32x16 offset = splat(static_cast<float>(stored_offset(kType)));
-    const bool is_signed = Kind::summing == Summing::signs;
     for (std::int64_t k = 0; k < tokens_.k; k += 4) {
-      const I32x16 word = load_i32(b.q + k * 16);
       const F32x16 scale = load(b.scale + k / kGroup * 16);
       for (int i = 0; i < 4; ++i) {
-        I32x16 byte = (word >> (8 * i)) & splat_i32(255);
-        if (is_signed) byte = (byte ^ splat_i32(128)) - splat_i32(128);
-        F32x16 x = scale * (to_float(byte) - offset);
+        F32x16 x = scale * (to_float(held(b.q + k * 16 * Kind::bytes, i)) - offset);
         if constexpr (has_minimum(kType)) x = x + load(b.minimum + k / kGroup * 16);
         store(to + (k + i) * 16, x);
       }

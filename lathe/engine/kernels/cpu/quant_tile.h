@@ -1,6 +1,8 @@
 // The register tile of products with quantised weights: R tokens by P panels of 16 outputs, over
 // all of k. A panel holds bytes [K/4][16][4], so that one vector is four k of sixteen outputs; a
 // token's four bytes are spread to all lanes. Groups of 16 or 32 k are summed exactly in integers.
+// Where signed bytes are multiplied as 16-bit numbers (Summing::words), a vector holds two k: those
+// at 0 and 2 of four, then those at 1 and 3.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +25,11 @@ struct Panel {
 
 /// Tokens, quantised: q [K], scale [K/32], and what the sums need once a group.
 struct Tokens {
-  const std::int8_t* q;
+  const std::int8_t* q;  // or 16-bit numbers, in the order of the panel
   const float* scale;
-  const float* total;         // scale * sum of q, for types with minima
-  const std::int32_t* start;  // what the sum begins with (QuantKind)
-  std::ptrdiff_t q_row, scale_row, group_row;
+  const float* total;                          // scale * sum of q, for types with minima
+  const std::int32_t* start;                   // what the sum begins with (QuantKind)
+  std::ptrdiff_t q_row, scale_row, group_row;  // q_row in bytes
 };
 
 /// Memory that will be read soon, fetched a few lines at a time between multiplications: all at
@@ -61,6 +63,7 @@ struct QuantTile {
 enum class Summing {
   bytes,   // vpdpbusd: unsigned bytes, 32 bits; begins with -offset * sum of x
   signs,   // signed bytes without it: every pair of products is widened to 32 bits; begins with 0
+  words,   // the same bytes as 16-bit numbers, for several tokens; begins with 0
   narrow,  // in 16 bits; begins with -offset * sum of x, in two parts (TokenBuffer)
   narrow_plus,  // the same with an offset that is no part of q: what was begun with is given back
 };
@@ -72,6 +75,7 @@ struct QuantKind {
   static constexpr bool minimum = kMinimum;
   static constexpr Summing summing = kSumming;
   static constexpr bool narrow = kSumming >= Summing::narrow;
+  static constexpr int bytes = kSumming == Summing::words ? 2 : 1;  // of a q in a panel
 };
 
 template <int R, int P>
@@ -106,6 +110,7 @@ constexpr bool kVnni = false;
 template <typename Kind>
 inline I32x16 add_products(I32x16 sum, I32x16 w, I32x16 x) {
   if constexpr (Kind::narrow) return here(add_i16(sum, multiply_pairs(w, x)));
+  if constexpr (Kind::summing == Summing::words) return here(sum + multiply_words(w, x));
   return here(sum + widen_pairs(multiply_pairs(abs_i8(w), with_signs(x, w))));
 }
 
@@ -121,16 +126,16 @@ inline I32x16 whole_sum(I32x16 sum, I32x16 start) {
 /// What sums of group g of a token begin with.
 template <typename Kind>
 inline I32x16 start_of(const std::int32_t* start, std::int64_t g) {
-  const bool zero_start =
-      Kind::summing == Summing::signs || (Kind::minimum && Kind::summing != Summing::narrow_plus);
+  const bool zero_start = Kind::summing == Summing::signs || Kind::summing == Summing::words ||
+                          (Kind::minimum && Kind::summing != Summing::narrow_plus);
   return zero_start ? splat_i32(0) : splat_i32(start[g]);
 }
 
 template <typename Kind, int R, int P>
 inline void add_group(const std::uint8_t* w, std::ptrdiff_t panel, const std::int8_t* x,
                       std::ptrdiff_t row, IntSums<R, P>& s) {
-#pragma GCC unroll 8
-  for (int step = 0; step < Kind::group / 4; ++step) {
+#pragma GCC unroll 16
+  for (int step = 0; step < Kind::group * Kind::bytes / 4; ++step) {
     I32x16 columns[P];
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) columns[p] = load_i32(w + p * panel + step * 64);
@@ -200,8 +205,8 @@ void run_quant_tile(const QuantTile& t) {
       for (int p = 0; p < P; ++p) s.at[r][p] = start_of<Kind>(t.x.start + r * t.x.group_row, g);
     }
     if (t.ahead != nullptr) t.ahead->fetch();
-    add_group<Kind, R, P>(t.w.q + g * Kind::group * 16, t.panel_q, t.x.q + g * Kind::group,
-                          t.x.q_row, s);
+    constexpr int kBytes = Kind::group * Kind::bytes;
+    add_group<Kind, R, P>(t.w.q + g * kBytes * 16, t.panel_q, t.x.q + g * kBytes, t.x.q_row, s);
     scale_group_sums<Kind, R, P>(t, g, s, sums);
   }
   store_tile(t, sums);

@@ -31,15 +31,20 @@ struct TokenBuffer {
   }
 };
 
-/// What the groups of a type need besides: Tokens::total and Tokens::start.
+/// What the groups of a type need besides: Tokens::total and Tokens::start, and q in 16 bits where
+/// it is multiplied so.
 struct GroupBuffer {
   std::int64_t tokens = 0, groups = 0;
+  std::int64_t wide_row = 0;  // numbers of 16 bits a token
   char* data = nullptr;
 
-  std::int64_t bytes() const { return tokens * groups * 8; }
+  std::int64_t bytes() const { return tokens * (groups * 8 + wide_row * 2); }
   float* total(std::int64_t m) const { return reinterpret_cast<float*>(data) + m * groups; }
   std::int32_t* start(std::int64_t m) const {
     return reinterpret_cast<std::int32_t*>(total(tokens)) + m * groups;
+  }
+  std::int16_t* wide(std::int64_t m) const {
+    return reinterpret_cast<std::int16_t*>(start(tokens)) + m * wide_row;
   }
 };
 
@@ -85,10 +90,21 @@ inline std::int32_t minus_times(int offset, std::int32_t sums) {
          static_cast<std::int32_t>(static_cast<std::uint32_t>(-offset * high) << 16);
 }
 
+/// q of a token in 16 bits, of each four first 0 and 2, then 1 and 3, as panels hold them.
+inline void widen_token(const TokenBuffer& x, std::int64_t m, const GroupBuffer& to) {
+  const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+  for (std::int64_t k = 0; k < x.k; k += 16) {
+    const __m128i q = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x.q(m) + k));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.wide(m) + k),
+                        _mm256_cvtepi8_epi16(_mm_shuffle_epi8(q, order)));
+  }
+}
+
 /// Totals and starts of a token's groups. `offset` is what the stored bytes of the kind are above
 /// those that the sum is to be of.
 template <typename Kind>
 inline void derive_groups(const TokenBuffer& x, int offset, std::int64_t m, const GroupBuffer& to) {
+  if constexpr (Kind::summing == Summing::words) return widen_token(x, m, to);
   const std::int32_t* sums = x.sums(m);
   for (std::int64_t g = 0; g < to.groups; ++g) {
     std::int32_t two = sums[g];

@@ -38,8 +38,8 @@ constexpr int stored_offset(QuantType type) {
   }
 }
 
-/// Writes a panel (quant_tile.h).
-template <QuantType kType>
+/// Writes a panel (quant_tile.h) of bytes, or of 16-bit numbers.
+template <QuantType kType, int kBytes = 1>
 struct PanelSink {
   static constexpr int kSteps = block_elements(kType) / 4;
   static constexpr int kGroups = block_elements(kType) / scale_group(kType);
@@ -48,7 +48,9 @@ struct PanelSink {
 
   void start(int, std::int64_t, int) const {}
   void put(int, std::int64_t b, int step, I32x16 x) const {
-    store_i32(q + (b * kSteps + step) * 64, x);
+    std::uint8_t* to = q + (b * kSteps + step) * 64 * kBytes;
+    store_i32(to, kBytes == 1 ? x : even_bytes(x));
+    if constexpr (kBytes == 2) store_i32(to + 64, odd_bytes(x));
   }
   void finish(int, std::int64_t, int) const {}
   void scale(std::int64_t b, int g, F32x16 x) const { store(scales + (b * kGroups + g) * 16, x); }

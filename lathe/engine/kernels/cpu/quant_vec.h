@@ -52,6 +52,11 @@ inline I32x16 multiply_pairs(I32x16 a, I32x16 b) { return {_mm512_maddubs_epi16(
 inline I32x16 add_i16(I32x16 a, I32x16 b) { return {_mm512_add_epi16(a.v, b.v)}; }
 /// Pairs of 16-bit numbers, added.
 inline I32x16 widen_pairs(I32x16 a) { return {_mm512_madd_epi16(a.v, _mm512_set1_epi16(1))}; }
+/// Products of signed 16-bit numbers in pairs, added.
+inline I32x16 multiply_words(I32x16 a, I32x16 b) { return {_mm512_madd_epi16(a.v, b.v)}; }
+/// Bytes 0 and 2 of each lane, or 1 and 3, as signed 16-bit numbers.
+inline I32x16 even_bytes(I32x16 a) { return {_mm512_srai_epi16(_mm512_slli_epi16(a.v, 8), 8)}; }
+inline I32x16 odd_bytes(I32x16 a) { return {_mm512_srai_epi16(a.v, 8)}; }
 inline I32x16 abs_i8(I32x16 a) { return {_mm512_abs_epi8(a.v)}; }
 /// b with the signs of a: -b where a < 0.
 inline I32x16 with_signs(I32x16 b, I32x16 a) {
@@ -139,6 +144,16 @@ inline I32x16 add_i16(I32x16 a, I32x16 b) {
 inline I32x16 widen_pairs(I32x16 a) {
   const __m256i one = _mm256_set1_epi16(1);
   return {_mm256_madd_epi16(a.lo, one), _mm256_madd_epi16(a.hi, one)};
+}
+inline I32x16 multiply_words(I32x16 a, I32x16 b) {
+  return {_mm256_madd_epi16(a.lo, b.lo), _mm256_madd_epi16(a.hi, b.hi)};
+}
+inline I32x16 even_bytes(I32x16 a) {
+  return {_mm256_srai_epi16(_mm256_slli_epi16(a.lo, 8), 8),
+          _mm256_srai_epi16(_mm256_slli_epi16(a.hi, 8), 8)};
+}
+inline I32x16 odd_bytes(I32x16 a) {
+  return {_mm256_srai_epi16(a.lo, 8), _mm256_srai_epi16(a.hi, 8)};
 }
 inline I32x16 abs_i8(I32x16 a) { return {_mm256_abs_epi8(a.lo), _mm256_abs_epi8(a.hi)}; }
 inline I32x16 with_signs(I32x16 b, I32x16 a) {
