@@ -97,18 +97,35 @@ inline Words gather_words(const Rows16& rows, int offset) {
 }
 #endif
 
-/// The f16 at `offset` of sixteen rows, inserted one by one into two registers side by side. Four
-/// put together in a general register first took four times as long where the result is stored.
+/// The f16 at `offset` of a row.
+inline std::uint16_t half_at(const Rows16& rows, int row, int offset) {
+  std::uint16_t half;
+  std::memcpy(&half, rows.at(row) + offset, 2);
+  return half;
+}
+
+/// The f16 at `offset` of sixteen rows.
+#if defined(__AVX512F__)
+inline F32x16 gather_f16(const Rows16& rows, int offset) {
+  // In general registers; whether inserts are faster, as with AVX2, has not been measured.
+  std::uint64_t four[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    four[i] = 0;
+#pragma GCC unroll 4
+    for (int j = 3; j >= 0; --j) four[i] = four[i] << 16 | half_at(rows, 4 * i + j, offset);
+  }
+  const auto two = [&](int i) {
+    return _mm_set_epi64x(static_cast<long long>(four[i + 1]), static_cast<long long>(four[i]));
+  };
+  return {_mm512_cvtph_ps(_mm256_set_m128i(two(2), two(0)))};
+}
+#else
 inline F32x16 gather_f16(const Rows16& rows, int offset) {
   __m128i first = _mm_setzero_si128(), second = _mm_setzero_si128();
-  const auto half = [&](int row) {
-    std::uint16_t x;
-    std::memcpy(&x, rows.at(row) + offset, 2);
-    return x;
-  };
-#define LATHE_INSERT(i)                        \
-  first = _mm_insert_epi16(first, half(i), i); \
-  second = _mm_insert_epi16(second, half(i + 8), i);
+#define LATHE_INSERT(i)                                         \
+  first = _mm_insert_epi16(first, half_at(rows, i, offset), i); \
+  second = _mm_insert_epi16(second, half_at(rows, i + 8, offset), i);
   LATHE_INSERT(0)
   LATHE_INSERT(1)
   LATHE_INSERT(2)
@@ -118,12 +135,9 @@ inline F32x16 gather_f16(const Rows16& rows, int offset) {
   LATHE_INSERT(6)
   LATHE_INSERT(7)
 #undef LATHE_INSERT
-#if defined(__AVX512F__)
-  return {_mm512_cvtph_ps(_mm256_set_m128i(second, first))};
-#else
   return {_mm256_cvtph_ps(first), _mm256_cvtph_ps(second)};
-#endif
 }
+#endif
 
 /// The low halves of sixteen words as f16.
 inline F32x16 half_words(I32x16 x) {
