@@ -54,13 +54,13 @@ class Rows:
 
 
 class Prefill(Rows):
-    names, unit = ("pp512",), "tokens/s"
+    names, unit, tokens = ("pp512",), "tokens/s", 512
 
     def lathe(self):
-        return self.lathe_bench("--only", "prefill", "-p", 512)
+        return self.lathe_bench("--only", "prefill", "-p", self.tokens)
 
     def llama(self, flash):
-        return self.llama_bench(flash, "-p", 512, "-n", 0)
+        return self.llama_bench(flash, "-p", self.tokens, "-n", 0)
 
 
 class Decode(Rows):
@@ -86,14 +86,8 @@ class Batched(Rows):
         return [row["speed_tg"] for row in json_lines(run_child(command)[0])]
 
 
-class LongPrefill(Rows):
-    names, unit = ("pp4096",), "tokens/s"
-
-    def lathe(self):
-        return self.lathe_bench("--only", "prefill", "-p", 4096)
-
-    def llama(self, flash):
-        return self.llama_bench(flash, "-p", 4096, "-n", 0)
+class LongPrefill(Prefill):
+    names, tokens = ("pp4096",), 4096
 
 
 class Depth(Rows):

@@ -28,7 +28,7 @@ constexpr std::int64_t kSlabPanels = 4;  // of integers, unpacked together ...
 constexpr std::int64_t kSlabPanelsOfFew =
     2;  // ... and for few tokens: they stay in the first cache
 constexpr std::int64_t kFewTokens = 16;
-constexpr std::int64_t kTaskBytes = 128 * 1024;      // of weights, for few tokens: at most ...
+constexpr std::int64_t kTaskBytes = 128 * 1024;      // of weights, for one token: at most ...
 constexpr std::int64_t kLeastTaskBytes = 32 * 1024;  // ... and at least
 constexpr std::int64_t kExactBytes = 256 * 1024;     // of a slab of f32
 constexpr std::int64_t kExactPanels = 12;
@@ -106,6 +106,8 @@ class QuantProduct {
   const TokenBuffer& tokens() const { return tokens_; }
   void take_tokens(const TokenBuffer& tokens) { tokens_ = tokens; }
   void derive(std::int64_t m) const {
+    if (is_direct())
+      return derive_groups<DirectKindOf<kType>>(tokens_, summed_offset(kType), m, groups_);
     derive_groups<Kind>(tokens_, summed_offset(kType), m, groups_);
   }
   /// What another product of the same activations and type has derived.
@@ -141,13 +143,13 @@ class QuantProduct {
     const std::int64_t part = round_up(ceil_div(tokens_.tokens, parts), kQuantRows);
     const std::int64_t first = i % parts * part;
     const std::int64_t count = std::min(part, tokens_.tokens - first);
-    const std::int64_t slab = i / parts, last = std::min(panels_, (slab + 1) * slab_panels_);
+    const std::int64_t slab = i / parts;
     if (fetches_between() && slab < thread_count()) {
       NextSlab all = ahead(slab, 1);
       all.fetch();
     }
     if (count > 0) run_slab(slab, {first, count});
-    return tile_of({slab * slab_panels_, last - slab * slab_panels_}, {first, count});
+    return tile_of(panels_of(slab), {first, count});
   }
 
  private:
@@ -172,6 +174,11 @@ class QuantProduct {
   /// Behind what is shared: tokens and groups may lie in the workspace of another product.
   char* own_workspace() const { return static_cast<char*>(args_.workspace) + front_bytes(); }
   std::int64_t slabs() const { return ceil_div(panels_, slab_panels_); }
+  /// None where there are fewer slabs.
+  Range panels_of(std::int64_t slab) const {
+    const std::int64_t first = std::min(panels_, slab * slab_panels_);
+    return {first, std::min(slab_panels_, panels_ - first)};
+  }
 
   /// Tokens from m on, q in bytes.
   Tokens bytes_from(std::int64_t m) const {
@@ -226,11 +233,11 @@ class QuantProduct {
 
   /// A slab, if there is one of this number, to be fetched in `times` parts.
   NextSlab ahead(std::int64_t slab, std::int64_t times) const {
-    const std::int64_t first = std::min(panels_, slab * slab_panels_);
-    const std::int64_t end = std::min((first + slab_panels_) * 16, rows_);
+    const auto [first, count] = panels_of(slab);
+    const std::int64_t rows = std::clamp<std::int64_t>(rows_ - first * 16, 0, count * 16);
     NextSlab a;
     a.at = reinterpret_cast<const char*>(rows_at(first));
-    a.lines = std::max<std::int64_t>(0, ceil_div((end - first * 16) * row_bytes_, 64));
+    a.lines = ceil_div(rows * row_bytes_, 64);
     a.each = ceil_div(a.lines, times);
     return a;
   }
@@ -258,12 +265,12 @@ class QuantProduct {
     return u;
   }
 
-  /// Panel p of the weights into place `to` of the buffers; `last` is where its slab ends.
-  void unpack_panel(std::int64_t p, std::int64_t last, std::int64_t to, const Buffers& b) const {
+  /// Panel p of the weights into place `to` of the buffers; `last` of its slab.
+  void unpack_panel(std::int64_t p, bool last, std::int64_t to, const Buffers& b) const {
     const PanelSink<kType, Kind::bytes> panel{b.q + to * panel_q(), b.scale + to * panel_scale(),
                                               b.minimum + to * panel_scale()};
-    const bool follows = p + 1 < last && !fetches_between();
-    unpack<kType>(rows_of_panel(p, follows ? rows_at(p + 1) : nullptr, b), panel);
+    const bool fetches = !last && !fetches_between();
+    unpack<kType>(rows_of_panel(p, fetches ? rows_at(p + 1) : nullptr, b), panel);
   }
 
   void run_panel_directly(std::int64_t p, const std::uint8_t* then, const Buffers& b) const {
@@ -283,10 +290,9 @@ class QuantProduct {
 
   void run_slab(std::int64_t slab, const Range& tokens) const {
     const Buffers b = buffers();
-    const std::int64_t first = slab * slab_panels_;
-    const std::int64_t panels = std::min(slab_panels_, panels_ - first), last = first + panels;
-    if (args_.exact) return run_exact(first, panels, last, b);
-    for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, last, p, b);
+    const auto [first, panels] = panels_of(slab);
+    if (args_.exact) return run_exact(first, panels, b);
+    for (std::int64_t p = 0; p < panels; ++p) unpack_panel(first + p, p + 1 == panels, p, b);
     if (!args_.bias.empty()) gather_bias(first, panels, b.bias);
     const std::int64_t rows =
         ceil_div(tokens.count, ceil_div(tokens.count, kQuantRows));  // 8: 4 + 4, not 6 + 2
@@ -384,10 +390,9 @@ class QuantProduct {
     return bytes;
   }
 
-  void run_exact(std::int64_t first, std::int64_t panels, std::int64_t last,
-                 const Buffers& b) const {
+  void run_exact(std::int64_t first, std::int64_t panels, const Buffers& b) const {
     for (std::int64_t p = 0; p < panels; ++p) {
-      unpack_panel(first + p, last, 0, b);
+      unpack_panel(first + p, p + 1 == panels, 0, b);
       widen(b, b.f32 + p * tokens_.k * 16);
     }
     MatmulArgs product = exact_product(first, panels, b.f32);

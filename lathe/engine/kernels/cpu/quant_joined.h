@@ -110,8 +110,7 @@ class JoinedProducts {
   }
 
   /// Where rows are read directly, the weights of all products are cut into pieces of one size, as
-  /// many for each thread: what one thread reads at the end alone, it reads slowly. Only the first
-  /// rows of a piece are not fetched while others are multiplied, so there are few.
+  /// many for each thread: what one thread reads at the end alone, it reads slowly.
   std::int64_t direct_tasks() const {
     const std::int64_t threads = thread_count(), most = bytes_ / kLeastTaskBytes;
     if (most < threads) return std::max<std::int64_t>(1, most);

@@ -100,11 +100,12 @@ inline void widen_token(const TokenBuffer& x, std::int64_t m, const GroupBuffer&
   }
 }
 
-/// Totals and starts of a token's groups. `offset` is what the stored bytes of the kind are above
-/// those that the sum is to be of.
+/// What the kind needs of a token: totals and starts of its groups, or wide numbers. `offset` is
+/// what the stored bytes of the kind are above those that the sum is to be of.
 template <typename Kind>
 inline void derive_groups(const TokenBuffer& x, int offset, std::int64_t m, const GroupBuffer& to) {
   if constexpr (Kind::summing == Summing::words) return widen_token(x, m, to);
+  if constexpr (Kind::summing == Summing::signs) return;  // sums begin with 0
   const std::int32_t* sums = x.sums(m);
   for (std::int64_t g = 0; g < to.groups; ++g) {
     std::int32_t two = sums[g];

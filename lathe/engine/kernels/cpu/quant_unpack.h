@@ -39,7 +39,7 @@ constexpr int stored_offset(QuantType type) {
 }
 
 /// Writes a panel (quant_tile.h) of bytes, or of 16-bit numbers.
-template <QuantType kType, int kBytes = 1>
+template <QuantType kType, int kBytes>
 struct PanelSink {
   static constexpr int kSteps = block_elements(kType) / 4;
   static constexpr int kGroups = block_elements(kType) / scale_group(kType);
