@@ -2,8 +2,10 @@
 // states, over words of one f32 or of two bf16.
 #pragma once
 
+#include <type_traits>
+
 #include "lathe/engine/kernels/attention_shape.h"
-#include "lathe/engine/kernels/cpu/vec.h"
+#include "lathe/engine/kernels/cpu/six_rows.h"
 
 namespace lathe::kernels::LATHE_ISA::attention_parts {
 
@@ -19,7 +21,9 @@ constexpr int kTileRows = 6;
 /// Words of one f32: a step is a fused multiply-add. (Words of two bf16: attention_pairs.h.)
 struct F32Words {
   static constexpr Index kUnits = 1;  // elements of the summed dimension in a word
-  static LATHE_INLINE F32x16 mul_add(F32x16 a, F32x16 b, F32x16 sum) { return fma(a, b, sum); }
+  static LATHE_INLINE F32x16 mul_add(F32x16 a, F32x16 b, F32x16 sum) {
+    return add_product(a, b, sum);
+  }
   /// Elements [16 v, 16 v + 16) of a row of units.
   static LATHE_INLINE void put(float* row, int v, F32x16 x) { store(row + 16 * v, x); }
 };
@@ -62,7 +66,17 @@ LATHE_INLINE void chain_tile(const Chains& x, Index row, Index column) {
     for (int v = 0; v < V; ++v) sum[r][v] = x.fresh ? zero() : load(c + r * x.ldc + 16 * v);
   const float* a = x.a + (kTransposed ? row : row * x.lda);
   const float* b = x.b + column / 16 * x.panel;
-  for (Index t = 0; t < x.steps; ++t) {
+  Index t = 0;
+#if !defined(__AVX512F__)
+  if constexpr (std::is_same_v<Words, F32Words> && R == kTileRows && V == 1) {
+    if (x.ahead.count == 0) {  // in assembly
+      SixRows o{a, a + 3 * x.lda, x.lda * 4, b, x.ldb * 4, x.steps / 8, x.steps % 8, {}, {}};
+      take_steps<kTransposed ? Left::lanes : Left::rows, false>(o, sum);
+      t = x.steps;
+    }
+  }
+#endif
+  for (; t < x.steps; ++t) {
     F32x16 right[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) right[v] = load(b + v * x.panel);

@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
+#include "lathe/engine/kernels/cpu/six_rows.h"
 #include "lathe/engine/kernels/cpu/vec.h"
 
 namespace lathe::kernels::LATHE_ISA {
@@ -17,17 +19,7 @@ using Word = float __attribute__((may_alias, aligned(2)));
 /// One f32 a word.
 struct F32Words {
   static constexpr bool kPairs = false;
-  static F32x16 mul_add(F32x16 a, F32x16 b, F32x16 sum) {
-#if defined(__AVX512F__)
-    return fma(a, b, sum);
-#else
-    // The form that overwrites the sum. Left to choose, g++ 12 overwrites a or b, copies, and
-    // spills two of the twelve sums in each round of the loop (8% of the time).
-    asm("vfmadd231ps %2, %1, %0" : "+x"(sum.lo) : "x"(a.lo), "x"(b.lo));
-    asm("vfmadd231ps %2, %1, %0" : "+x"(sum.hi) : "x"(a.hi), "x"(b.hi));
-    return sum;
-#endif
-  }
+  static F32x16 mul_add(F32x16 a, F32x16 b, F32x16 sum) { return add_product(a, b, sum); }
 };
 
 #if defined(__AVX512F__)
@@ -71,53 +63,61 @@ struct Sums {
   F32x16 at[R][V];
 };
 
+/// Zero, or the sums so far.
 template <int R, int V>
 inline void start(const Tile& t, Sums<R, V>& s) {
+  const auto each = [&](const auto& value) {
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) {
+    for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      if (!t.resume) {
-        s.at[i][v] = zero();
-        continue;
-      }
-      const float* p = t.partial + i * t.partial_row + v * kLanes;
+      for (int v = 0; v < V; ++v) s.at[i][v] = value(i, v);
+  };
+  const auto at = [&](int i, int v) { return t.partial + i * t.partial_row + v * kLanes; };
+  if (!t.resume) {
+    each([](int, int) { return zero(); });
+  } else if (t.columns >= V * kLanes) {
+    each([&](int i, int v) { return load(at(i, v)); });
+  } else {
+    each([&](int i, int v) {
       const int left = t.columns - v * kLanes;
-      s.at[i][v] = left >= kLanes ? load(p) : load_first(p, left);
-    }
+      return left >= kLanes ? load(at(i, v)) : load_first(at(i, v), left);
+    });
   }
 }
 
-template <typename T>
-inline void store_columns(T* p, F32x16 x, int left) {
-  if (left >= kLanes) {
-    store(p, x);
+/// Stores the tile's columns to rows that lie `row` elements apart.
+template <typename T, int R, int V>
+inline void store_rows(const Sums<R, V>& s, T* to, std::ptrdiff_t row, int columns) {
+  const auto each = [&](const auto& put) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) put(to + i * row + v * kLanes, s.at[i][v], columns - v * kLanes);
+  };
+  if (columns >= V * kLanes) {
+    each([](T* p, F32x16 x, int) { store(p, x); });
   } else {
-    store_first(p, x, left);
+    each([](T* p, F32x16 x, int left) {
+      if (left >= kLanes) {
+        store(p, x);
+      } else {
+        store_first(p, x, left);
+      }
+    });
   }
 }
 
 template <int R, int V>
 inline void finish(const Tile& t, Sums<R, V>& s) {
+  if (!t.finish) return store_rows(s, t.partial, t.partial_row, t.columns);
+  if (t.bias != nullptr) {
 #pragma GCC unroll 16
-  for (int i = 0; i < R; ++i) {
+    for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      const int left = t.columns - v * kLanes;
-      F32x16 x = s.at[i][v];
-      if (!t.finish) {
-        store_columns(t.partial + i * t.partial_row + v * kLanes, x, left);
-        continue;
-      }
-      if (t.bias != nullptr) x = x + load(t.bias + v * kLanes);
-      const std::ptrdiff_t at = i * t.out_row + v * kLanes;
-      if (t.out_bf16) {
-        store_columns(static_cast<bf16_t*>(t.out) + at, x, left);
-      } else {
-        store_columns(static_cast<float*>(t.out) + at, x, left);
-      }
-    }
+      for (int v = 0; v < V; ++v) s.at[i][v] = s.at[i][v] + load(t.bias + v * kLanes);
   }
+  if (t.out_bf16) return store_rows(s, static_cast<bf16_t*>(t.out), t.out_row, t.columns);
+  store_rows(s, static_cast<float*>(t.out), t.out_row, t.columns);
 }
 
 /// One step of k for every sum of the tile.
@@ -157,8 +157,8 @@ void run_tile(const Tile& t) {
   const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : kGroupLanes;
   const std::ptrdiff_t b_panel = t.b_panel;
   const Word *a = t.a, *b = t.b;
-  Stream ahead[2] = {t.ahead[0], t.ahead[1]};
   std::int64_t k = 0;
+  Stream ahead[2] = {t.ahead[0], t.ahead[1]};
   for (; k + 8 <= t.words; k += 8) {
     for (Stream& stream : ahead) {
       if (stream.at == nullptr) continue;
@@ -176,10 +176,39 @@ void run_tile(const Tile& t) {
   finish(t, s);
 }
 
+#if !defined(__AVX512F__)
+template <bool kRowsOfK, bool kFetch>
+void run_six_rows(const Tile& t) {
+  SixRows o{t.a, nullptr, kGroupLanes * 4, t.b, kLanes * 4, t.words / 8, t.words % 8, {}, {}};
+  if constexpr (kRowsOfK) o.a3 = t.a + 3 * t.a_row, o.a_step = t.a_row * 4;
+  for (int i = 0; i < 2 && kFetch; ++i) {
+    const bool any = t.ahead[i].at != nullptr;  // else a line that is near
+    o.ahead[i] = any ? t.ahead[i].at : reinterpret_cast<const char*>(&o);
+    o.ahead_step[i] = any ? t.ahead[i].step : 0;
+  }
+  Sums<kTileRows, 1> s;
+  start(t, s);
+  if (t.next_partial != nullptr) prefetch_rows(t.next_partial, t.partial_row, kTileRows, 1);
+  take_steps<kRowsOfK ? Left::rows : Left::lanes, kFetch>(o, s.at);
+  finish(t, s);
+}
+
+/// run_tile for most tiles of f32, its steps in assembly (six_rows.h).
+template <bool kRowsOfK>
+void run_six_rows(const Tile& t) {
+  const bool fetch = t.ahead[0].at != nullptr || t.ahead[1].at != nullptr;
+  fetch ? run_six_rows<kRowsOfK, true>(t) : run_six_rows<kRowsOfK, false>(t);
+}
+#endif
+
 using TileFn = void (*)(const Tile&);
 
 template <typename Mode, int R, int V>
 TileFn tile_of_layout(bool rows_of_k) {
+#if !defined(__AVX512F__)
+  if constexpr (std::is_same_v<Mode, F32Words> && R == kTileRows && V == 1)
+    return rows_of_k ? run_six_rows<true> : run_six_rows<false>;
+#endif
   return rows_of_k ? run_tile<Mode, R, V, true> : run_tile<Mode, R, V, false>;
 }
 
