@@ -10,7 +10,7 @@ namespace {
 
 /// Rows of a chunk: enough that reading the [V,C] weights three times hides behind the products,
 /// few enough that the logits stay small. Even, so that pairs of bf16 tokens do not straddle.
-constexpr std::int64_t kChunk = 128;
+constexpr std::int64_t kChunk = 256;
 
 std::int64_t align(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 

@@ -67,6 +67,13 @@ struct SixRows {
   LATHE_ROW(4, "4*step(%%rdx,%%rcx)", "ymm14")   LATHE_ROW(5, "4*step(%%rdx,%%rcx,2)", "ymm15")
 #define LATHE_ROWS_ON(count) "add $4*" count ", %%rax\n\t" "add $4*" count ", %%rdx\n\t"
 
+// Lanes of a every 32 bytes, or every a_step bytes.
+#define LATHE_PACKED                                                                    \
+  LATHE_ROW(0, "32*step(%%rax)", "ymm14")    LATHE_ROW(1, "32*step+4(%%rax)", "ymm15")  \
+  LATHE_ROW(2, "32*step+8(%%rax)", "ymm14")  LATHE_ROW(3, "32*step+12(%%rax)", "ymm15") \
+  LATHE_ROW(4, "32*step+16(%%rax)", "ymm14") LATHE_ROW(5, "32*step+20(%%rax)", "ymm15")
+#define LATHE_PACKED_ON(count) "add $32*" count ", %%rax\n\t"
+
 #define LATHE_LANES                                                                     \
   LATHE_ROW(0, "(%%rax)", "ymm14")   LATHE_ROW(1, "4(%%rax)", "ymm15")                  \
   LATHE_ROW(2, "8(%%rax)", "ymm14")  LATHE_ROW(3, "12(%%rax)", "ymm15")                 \
@@ -136,12 +143,14 @@ inline auto all_of(const float* p) { return reinterpret_cast<const float(*)[]>(p
 template <Left kLeft, bool kFetch>
 inline void take_steps(const SixRows& o, F32x16 (&s)[6][1]) {
   static_assert(offsetof(SixRows, ahead_step) == 72 && sizeof(SixRows) == 88);
-  if constexpr (kLeft == Left::lanes && kFetch) {
-    LATHE_ASM(LATHE_STEPS(LANES, STRIDED, LATHE_FETCH));
-  } else if constexpr (kLeft == Left::lanes) {
+  constexpr bool kLanesOf = kLeft == Left::lanes;
+  if constexpr (kFetch) {
+    if constexpr (kLanesOf) LATHE_ASM(LATHE_STEPS(PACKED, PANEL, LATHE_FETCH));
+    if constexpr (!kLanesOf) LATHE_ASM(LATHE_STEPS(ROWS, PANEL, LATHE_FETCH));
+  } else if (kLanesOf && o.a_step == 32 && o.b_step == 64) {
+    LATHE_ASM(LATHE_STEPS(PACKED, PANEL, ""));
+  } else if (kLanesOf) {
     LATHE_ASM(LATHE_STEPS(LANES, STRIDED, ""));
-  } else if constexpr (kFetch) {
-    LATHE_ASM(LATHE_STEPS(ROWS, PANEL, LATHE_FETCH));
   } else if (o.b_step == 64) {
     LATHE_ASM(LATHE_STEPS(ROWS, PANEL, ""));
   } else {
@@ -157,6 +166,8 @@ inline void take_steps(const SixRows& o, F32x16 (&s)[6][1]) {
 #undef LATHE_STRIDED
 #undef LATHE_PANEL_ON
 #undef LATHE_PANEL
+#undef LATHE_PACKED_ON
+#undef LATHE_PACKED
 #undef LATHE_LANES_ON
 #undef LATHE_LANES
 #undef LATHE_ROWS_ON
