@@ -121,20 +121,22 @@ def compare_training(options, shape, table, folder):
     if not (folder / "tok.json").exists():
         prepare_training_text(options, folder)
     mode = best_torch_mode(options, shape)
-    ours, int8, theirs = (Series(), Series()), (Series(), Series()), (Series(), Series())
+    runs = {"": [], " int8": ["train.compute=int8"], " recompute": ["train.recompute=true"]}
+    ours = {name: (Series(), Series()) for name in runs}
+    theirs = (Series(), Series())
     for index in range(options.rounds):
-        for series, figures in ((ours, lathe_train(options, shape, folder)),
-                                (int8, lathe_train(options, shape, folder, "train.compute=int8")),
-                                (theirs, torch_train(options, shape, mode))):
-            for one, value in zip(series, figures):
-                one.add(value)
-        print(f"  round {index + 1}: lathe {ours[0].values[-1]:.0f}, in int8 "
-              f"{int8[0].values[-1]:.0f}, torch {theirs[0].values[-1]:.0f} tokens/s", flush=True)
-    name = "torch " + " ".join(mode)
-    table.add(f"train{shape}", "tokens/s", ours[0], theirs[0], name)
-    table.add(f"train{shape} peak memory", "bytes", ours[1], theirs[1], name)
-    table.add(f"train{shape} int8", "tokens/s", int8[0], theirs[0], name)
-    table.add(f"train{shape} int8 peak memory", "bytes", int8[1], theirs[1], name)
+        for name, settings in runs.items():
+            speed, peak = lathe_train(options, shape, folder, *settings)
+            ours[name][0].add(speed)
+            ours[name][1].add(peak)
+        for series, value in zip(theirs, torch_train(options, shape, mode)):
+            series.add(value)
+        speeds = ", ".join(f"lathe{name} {ours[name][0].values[-1]:.0f}" for name in runs)
+        print(f"  round {index + 1}: {speeds}, torch {theirs[0].values[-1]:.0f} tokens/s", flush=True)
+    peer = "torch " + " ".join(mode)
+    for name, (speed, peak) in ours.items():
+        table.add(f"train{shape}{name}", "tokens/s", speed, theirs[0], peer)
+        table.add(f"train{shape}{name} peak memory", "bytes", peak, theirs[1], peer)
 
 
 def peer_tokenizer(options, work, *rest, cpus=None):

@@ -190,7 +190,12 @@ void run_six_rows(const Tile& t) {
   start(t, s);
   if (t.next_partial != nullptr) prefetch_rows(t.next_partial, t.partial_row, kTileRows, 1);
   take_steps<kRowsOfK ? Left::rows : Left::lanes, kFetch>(o, s.at);
-  finish(t, s);
+  const bool ends = t.finish && t.bias == nullptr && !t.out_bf16;
+  if (t.columns == kLanes && (ends || !t.finish))  // nearly always: the sums stay in registers
+    return store_rows(s, ends ? static_cast<float*>(t.out) : t.partial,
+                      ends ? t.out_row : t.partial_row, kLanes);
+  Sums<kTileRows, 1> rest = s;
+  finish(t, rest);
 }
 
 /// run_tile for most tiles of f32, its steps in assembly (six_rows.h).

@@ -62,16 +62,16 @@ struct SixRows {
   "vfmadd231ps %%ymm13, %%" r ", %[hi" #i "]\n\t"
 
 #define LATHE_ROWS                                                                      \
-  LATHE_ROW(0, "4*step(%%rax)", "ymm14")         LATHE_ROW(1, "4*step(%%rax,%%rcx)", "ymm15")   \
-  LATHE_ROW(2, "4*step(%%rax,%%rcx,2)", "ymm14") LATHE_ROW(3, "4*step(%%rdx)", "ymm15")         \
-  LATHE_ROW(4, "4*step(%%rdx,%%rcx)", "ymm14")   LATHE_ROW(5, "4*step(%%rdx,%%rcx,2)", "ymm15")
+  LATHE_ROW(0, "4*lathe_k(%%rax)", "ymm14")         LATHE_ROW(1, "4*lathe_k(%%rax,%%rcx)", "ymm15")   \
+  LATHE_ROW(2, "4*lathe_k(%%rax,%%rcx,2)", "ymm14") LATHE_ROW(3, "4*lathe_k(%%rdx)", "ymm15")         \
+  LATHE_ROW(4, "4*lathe_k(%%rdx,%%rcx)", "ymm14")   LATHE_ROW(5, "4*lathe_k(%%rdx,%%rcx,2)", "ymm15")
 #define LATHE_ROWS_ON(count) "add $4*" count ", %%rax\n\t" "add $4*" count ", %%rdx\n\t"
 
 // Lanes of a every 32 bytes, or every a_step bytes.
 #define LATHE_PACKED                                                                    \
-  LATHE_ROW(0, "32*step(%%rax)", "ymm14")    LATHE_ROW(1, "32*step+4(%%rax)", "ymm15")  \
-  LATHE_ROW(2, "32*step+8(%%rax)", "ymm14")  LATHE_ROW(3, "32*step+12(%%rax)", "ymm15") \
-  LATHE_ROW(4, "32*step+16(%%rax)", "ymm14") LATHE_ROW(5, "32*step+20(%%rax)", "ymm15")
+  LATHE_ROW(0, "32*lathe_k(%%rax)", "ymm14")    LATHE_ROW(1, "32*lathe_k+4(%%rax)", "ymm15")  \
+  LATHE_ROW(2, "32*lathe_k+8(%%rax)", "ymm14")  LATHE_ROW(3, "32*lathe_k+12(%%rax)", "ymm15") \
+  LATHE_ROW(4, "32*lathe_k+16(%%rax)", "ymm14") LATHE_ROW(5, "32*lathe_k+20(%%rax)", "ymm15")
 #define LATHE_PACKED_ON(count) "add $32*" count ", %%rax\n\t"
 
 #define LATHE_LANES                                                                     \
@@ -83,8 +83,8 @@ struct SixRows {
 
 // b every 64 bytes, or every b_step bytes.
 #define LATHE_PANEL                                   \
-  "vmovups 64*step(%%rsi), %%ymm12\n\t"               \
-  "vmovups 64*step+32(%%rsi), %%ymm13\n\t"
+  "vmovups 64*lathe_k(%%rsi), %%ymm12\n\t"               \
+  "vmovups 64*lathe_k+32(%%rsi), %%ymm13\n\t"
 #define LATHE_PANEL_ON(count) "add $64*" count ", %%rsi\n\t"
 
 #define LATHE_STRIDED                                 \
@@ -104,10 +104,10 @@ struct SixRows {
   ".p2align 5\n"                                      \
   "1:\n\t"                                            \
   fetch                                               \
-  ".set step, 0\n\t"                                  \
+  ".set lathe_k, 0\n\t"                                  \
   ".rept 8\n\t"                                       \
   LATHE_##right LATHE_##left                          \
-  ".set step, step+1\n\t"                             \
+  ".set lathe_k, lathe_k+1\n\t"                             \
   ".endr\n\t"                                         \
   LATHE_##right##_ON("8") LATHE_##left##_ON("8")      \
   "sub $1, %%rdi\n\t"                                 \
@@ -116,7 +116,7 @@ struct SixRows {
   "mov 48(%[o]), %%rdi\n\t"                           \
   "test %%rdi, %%rdi\n\t"                             \
   "jz 4f\n\t"                                         \
-  ".set step, 0\n"                                    \
+  ".set lathe_k, 0\n"                                    \
   "3:\n\t"                                            \
   LATHE_##right LATHE_##left                          \
   LATHE_##right##_ON("1") LATHE_##left##_ON("1")      \
