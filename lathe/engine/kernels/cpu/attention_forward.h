@@ -220,7 +220,7 @@ class Forward {
     for (Index i = 0; i < count; ++i) {
       const float *record = records + i * record_floats, *values = record + 16;
       if (record[1] == 0.0f) continue;
-      if (sum == 0.0f && m.count == 0) {
+      if (sum == 0.0f) {
         for (Index d = 0; d < n_.padded; d += 16) store(state + d, load(values + d));
         top = record[0], sum = record[1];
         continue;
