@@ -157,8 +157,8 @@ void run_tile(const Tile& t) {
   const std::ptrdiff_t a_row = kRowsOfK ? t.a_row : 1, a_k = kRowsOfK ? 1 : kGroupLanes;
   const std::ptrdiff_t b_panel = t.b_panel;
   const Word *a = t.a, *b = t.b;
-  std::int64_t k = 0;
   Stream ahead[2] = {t.ahead[0], t.ahead[1]};
+  std::int64_t k = 0;
   for (; k + 8 <= t.words; k += 8) {
     for (Stream& stream : ahead) {
       if (stream.at == nullptr) continue;
