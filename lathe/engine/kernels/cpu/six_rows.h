@@ -135,8 +135,8 @@ struct SixRows {
 // clang-format on
 
 /// Says to the compiler that the assembly reads there, however much. (A clobber of all memory would
-/// keep the sums on the stack.)
-inline auto all_of(const float* p) { return reinterpret_cast<const float(*)[]>(p); }
+/// keep the sums on the stack; clang takes no array without a length.)
+inline auto all_of(const float* p) { return reinterpret_cast<const float(*)[1 << 28]>(p); }
 
 /// Takes all steps: s[i] = fma(a of row i, b, s[i]) for each k ascending. kFetch: o.ahead is
 /// fetched; then lanes lie every 32 bytes and b every 64, whatever o says.
