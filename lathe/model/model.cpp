@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lathe/base/cpu_memory.h"
 #include "lathe/base/error.h"
 #include "lathe/engine/ops/ops.h"
 
@@ -201,10 +202,31 @@ Tensor LanguageModel::logits(const Tensor& hidden) {
   const Tensor& weight = h.weight->value(h.use);
   const auto& q = h.weight->quantised();
   const Tensor y = q ? ops::linear_quantised(hidden, weight, q->type, {}, q->exact)
-                     : ops::linear(hidden, weight);
+                     : ops::linear_coded(hidden, weight, h.weight->codes());
   const Tensor z = ops::cast(y, DType::f32);
   const double cap = config_.logit_cap;
   return cap > 0 ? ops::scale(ops::tanh(ops::scale(z, 1 / cap)), cap) : z;
+}
+
+void LanguageModel::expect_pass(std::int64_t tokens) {
+  constexpr std::int64_t kLong = 64, kPassesBefore = 16;
+  passes_ += tokens < kLong ? 1 : 8;
+  if (!encoded_ && passes_ > kPassesBefore) encode_weights();
+}
+
+void LanguageModel::encode_weights() {
+  encoded_ = true;
+  autograd::Parameter* const head_weight = head().weight;
+  std::int64_t bytes = 0;
+  std::vector<autograd::Parameter*> which;
+  for (autograd::Parameter* p : parameters_) {
+    const bool product = p->role() == autograd::Role::matrix || p == head_weight;
+    if (!product || p->codes().defined() || p->value().dtype() != DType::bf16) continue;
+    bytes += p->shape().count() * 3 / 2;
+    which.push_back(p);
+  }
+  if (bytes > available_memory_bytes() / 2) return;
+  for (autograd::Parameter* p : which) p->encode();
 }
 
 void LanguageModel::set_int8(bool int8) {

@@ -165,6 +165,13 @@ class LanguageModel {
   /// inputs; embedding and head never do. Weights keep the type they are computed in.
   void set_int8(bool int8);
 
+  /// Inference: Parameter::encode of every matrix that is multiplied by, if half of the memory that
+  /// is left holds the codes. What follows is faster and keeps its bits.
+  void encode_weights();
+  /// Inference, before so many tokens pass: encodes the weights once that is likely to pay. It
+  /// takes as long as some forty steps or two long chunks of a prompt gain by it.
+  void expect_pass(std::int64_t tokens);
+
   DType compute() const { return compute_; }
   Device device() const { return device_; }
 
@@ -177,6 +184,8 @@ class LanguageModel {
 
   ModelConfig config_;
   bool recompute_ = false;
+  bool encoded_ = false;
+  std::int64_t passes_ = 0;  // a long chunk counts eight
   std::optional<kernels::KvType> cache_type_;
   DType compute_ = DType::f32;
   Device device_ = Device::cpu;

@@ -21,6 +21,7 @@ void Parameter::allocate(DType compute, Device device) {
 }
 
 void Parameter::make_handles(const Tensor& value) {
+  codes_ = {};
   handles_.assign(1, value);
   for (int use = 1; use < uses_; ++use) handles_.push_back(value.alias());
 }
@@ -126,6 +127,14 @@ void Parameter::load_quantised(const Tensor& blocks, kernels::QuantType type) {
   make_handles(blocks);
 }
 
+void Parameter::encode() {
+  if (trainable_ || codes_.defined() || !rows_are_outputs_ || !value().has_data() ||
+      value().storage()->pages() != Storage::Pages::of_file)
+    return;
+  codes_ = ops::bf16_codes(value());
+  if (codes_.defined()) leave();
+}
+
 void Parameter::leave() const {
   const Tensor& x = value();
   if (!x.has_data() || !x.contiguous()) return;
@@ -134,6 +143,7 @@ void Parameter::leave() const {
 }
 
 void Parameter::set_master(const Tensor& master) {
+  codes_ = {};
   if (state_.whole.defined()) {
     if (master.id() != state_.whole.id()) ops::copy_(state_.whole, master);  // else: in place
     return;

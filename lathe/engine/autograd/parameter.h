@@ -47,7 +47,10 @@ class Parameter {
   const Shape& shape() const { return shape_; }
   Role role() const { return role_; }
   bool trainable() const { return trainable_; }
-  void set_trainable(bool trainable) { trainable_ = trainable; }
+  void set_trainable(bool trainable) {
+    trainable_ = trainable;
+    codes_ = {};
+  }
 
   /// Whether layers multiply by it rounded to int8, on the fly; meant for matrices, while training
   /// (ops::linear_int8).
@@ -106,6 +109,14 @@ class Parameter {
   /// vector.
   void load_quantised(const Tensor& blocks, kernels::QuantType type);
   const std::optional<Quantised>& quantised() const { return quantised_; }
+  /// Whether layers multiply by its rows; else it is [in,out].
+  bool rows_are_outputs() const { return rows_are_outputs_; }
+  void set_rows_are_outputs(bool rows) { rows_are_outputs_ = rows; }
+  /// Inference: makes codes() of a bf16 weight in a mapped file, for products from now on, and lets
+  /// the file's pages go, which are more. Without effect where codes are of no use.
+  void encode();
+  /// ops::bf16_codes of the value, or undefined.
+  const Tensor& codes() const { return codes_; }
   /// How quantised blocks are multiplied; no effect on other parameters.
   void set_exact(bool exact) {
     if (quantised_) quantised_->exact = exact;
@@ -121,10 +132,12 @@ class Parameter {
   Init init_;
   bool trainable_ = true;
   bool int8_ = false;
+  bool rows_are_outputs_ = true;
   int uses_ = 1;
   std::optional<Quantised> quantised_;
   ops::Master state_;
   std::vector<Tensor> handles_;
+  Tensor codes_;
   std::vector<Tensor> accumulators_;  // one a use
   std::unique_ptr<RowSum> rows_;      // instead of the first of them
 };

@@ -25,6 +25,8 @@ struct MatmulArgs {
   bool accumulate = false;
   TileAfter after;                 // of rank 2 only
   const void* b_panels = nullptr;  // b as pack_b wrote it; then b.data is not read
+  View b_codes;                    // b, a bf16 matrix of which k is adjacent, also as encode_bf16
+                                   // wrote its rows: fewer bytes of memory
   void* workspace = nullptr;       // aligned to 64 bytes
   std::int64_t workspace_bytes = 0;
 };

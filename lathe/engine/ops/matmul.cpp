@@ -2,6 +2,7 @@
 // accumulating product behind every weight gradient.
 #include "lathe/engine/kernels/matmul.h"
 
+#include "lathe/engine/kernels/bf16_codes.h"
 #include "lathe/engine/ops/infer.h"
 #include "lathe/engine/ops/linear_gradients.h"
 #include "lathe/engine/ops/ops.h"
@@ -81,6 +82,7 @@ struct LinearAttrs {
 };
 
 bool has_bias(Inputs in) { return in.size() > 2 && in[2].defined(); }
+bool has_codes(Inputs in) { return in.size() > 3 && in[3].defined(); }
 
 void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   expect_float("linear", in[0]);
@@ -95,6 +97,13 @@ void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
          describe(in[0]), describe(in[1]));
   const std::int64_t n = w[in_out ? 1 : 0];
   if (has_bias(in)) expect_shape("linear", "bias", in[2], {n});
+  if (has_codes(in)) {
+    using kernels::Bf16Codes;
+    expect_shape("linear", "codes", in[3], {Bf16Codes::records(n), Bf16Codes{w[1]}.record_bytes()});
+    if (in_out || in[1].dtype() != DType::bf16 || in[3].dtype() != DType::u8)
+      fail(ErrorCode::kInvalidArgument, "linear: {} are no codes of weight {}", describe(in[3]),
+           describe(in[1]));
+  }
   Shape shape = in[0].shape();
   shape[shape.rank() - 1] = n;
   out.push_back({shape, in[0].dtype()});
@@ -107,6 +116,7 @@ kernels::MatmulArgs linear_args(const KernelCall& c) {
           .c = as_rows(c.out[0]),
           .bias = c.in[2],
           .after = c.after,
+          .b_codes = c.in[3],
           .workspace = c.workspace,
           .workspace_bytes = c.workspace_bytes};
 }
@@ -138,6 +148,13 @@ void vjp_linear(const VjpCall& c, GradSink& sink) {
 
 double flops_linear(Inputs in, Inputs out, const Attrs&) {
   return 2.0 * static_cast<double>(out[0].count()) * static_cast<double>(in[0].dim(-1));
+}
+
+/// Codes are read instead of the weight.
+double bytes_linear(Inputs in, Inputs out, const Attrs&) {
+  std::size_t bytes = in[0].bytes() + out[0].bytes() + in[has_codes(in) ? 3 : 1].bytes();
+  if (has_bias(in)) bytes += in[2].bytes();
+  return static_cast<double>(bytes);
 }
 
 std::vector<Sample> samples_of_linear(bool in_out) {
@@ -217,6 +234,7 @@ extern const OpDef linear{.name = "linear",
                           .saves_inputs = 3,
                           .saves_outputs = 0,
                           .flops = flops_linear,
+                          .bytes = bytes_linear,
                           .samples = samples_linear};
 extern const OpDef linear_in_out{.name = "linear_in_out",
                                  .traits = kMatmulLike | kTileAfter,
@@ -246,6 +264,22 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return apply_one(defs::linear, std::array{x, weight, bias}, LinearAttrs{false});
+}
+
+Tensor linear_coded(const Tensor& x, const Tensor& weight, const Tensor& codes,
+                    const Tensor& bias) {
+  if (!codes.defined()) return linear(x, weight, bias);
+  return apply_one(defs::linear, std::array{x, weight, bias, codes}, LinearAttrs{false});
+}
+
+Tensor bf16_codes(const Tensor& weight) {
+  using kernels::Bf16Codes;
+  if (!kernels::reads_bf16_codes() || weight.dtype() != DType::bf16 || weight.rank() != 2 ||
+      weight.stride(1) != 1 || weight.count() == 0 || !weight.has_data())
+    return {};
+  const Tensor codes = Tensor::empty(
+      {Bf16Codes::records(weight.dim(0)), Bf16Codes{weight.dim(1)}.record_bytes()}, DType::u8);
+  return kernels::encode_bf16(weight.view(), codes.view().data) ? codes : Tensor();
 }
 
 Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias) {

@@ -105,6 +105,14 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// [...,N]. Dtypes: x and weight alike, or x f32 and weight bf16, which is widened. Gradient: dx =
 /// dy W; dW += dy^T x and db += dy, tokens ascending.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// A bf16 matrix at twelve bits an element, without loss, as u8 (kernels/bf16_codes.h). Undefined
+/// where products would not read it, and for the rare matrix that cannot be written so. Shapes:
+/// weight bf16 [N,K].
+Tensor bf16_codes(const Tensor& weight);
+/// linear, bit for bit, that reads codes = bf16_codes(weight) instead of the weight; linear itself
+/// where they are undefined.
+Tensor linear_coded(const Tensor& x, const Tensor& weight, const Tensor& codes,
+                    const Tensor& bias = {});
 /// y = x W + b with the weight as [in,out] (GPT-2 Conv1D). Shapes: weight [K,N]. Gradient likewise.
 Tensor linear_in_out(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// The same two with x and weight rounded to int8, x per token and the weight per output; sums of

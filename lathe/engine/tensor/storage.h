@@ -39,6 +39,7 @@ class Storage {
   /// Takes the whole pages inside of [begin, begin + bytes) out of this process where they are a
   /// file's: they stay in the system's cache and come back when they are read. Else does nothing.
   void leave(std::size_t begin, std::size_t bytes) const;
+  Pages pages() const { return pages_; }
 
   ~Storage();
   Storage(const Storage&) = delete;

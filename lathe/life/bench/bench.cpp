@@ -106,28 +106,26 @@ class Bench {
       path = measure("making a random model", [&] { return write_random_model(scratch()); });
     recipes::OpenedModel opened = measure(
         "opening " + path, [&] { return recipes::open_model(path, o_.open, real_files()); });
-    const Cost cost(*opened.model);
     model_ = o_.model.empty() ? file_name(path) : opened.checkpoint;
-    if (wanted("load")) load(path, cost);
+    if (wanted("load")) load(path, Cost(*opened.model));
     for (const std::int64_t depth : o_.depths) {
       if (wanted("prefill"))
-        for (const std::int64_t n : o_.prompts) inference(*opened.model, cost, {false, n, depth});
+        for (const std::int64_t n : o_.prompts) inference(*opened.model, {false, n, depth});
       if (!wanted("decode")) continue;
       for (const std::int64_t batch : o_.batches)
-        for (const std::int64_t n : o_.decodes)
-          inference(*opened.model, cost, {true, n, depth, batch});
+        for (const std::int64_t n : o_.decodes) inference(*opened.model, {true, n, depth, batch});
     }
     if (!wanted("encode")) return;
     if (opened.tokenizer != nullptr) return encode(*opened.tokenizer);
     log::warning("bench: {} brings no tokenizer, so nothing is encoded", model_);
   }
 
-  void inference(model::LanguageModel& model, const Cost& cost, const Shape& shape) {
+  void inference(model::LanguageModel& model, const Shape& shape) {
     if (shape.tokens == 0) return;
     if (shape.depth + shape.tokens > model.config().context)
       log::warning("bench: {} reaches beyond the {} tokens that the model was made for",
                    name(shape), model.config().context);
-    Row row = measure(name(shape), [&] { return bench::measure(model, cost, shape, how_); });
+    Row row = measure(name(shape), [&] { return bench::measure(model, shape, how_); });
     row.model = model_;
     show(std::move(row));
   }

@@ -104,7 +104,6 @@ class CountedClock final : public Clock {
 
 TEST(Inference, EveryShapeIsMeasured) {
   const auto network = tiny();
-  const Cost cost(*network);
   for (const bool decode : {false, true})
     for (const std::int64_t depth : {0, 5})
       for (const std::int64_t batch : {1, 3}) {
@@ -112,7 +111,7 @@ TEST(Inference, EveryShapeIsMeasured) {
         const Shape shape{decode, 7, depth, batch};
         const CountedClock clock;  // a repetition takes a second
         const Row row =
-            measure(*network, cost, shape, {.repetitions = 3, .peaks = &kPeaks, .clock = &clock});
+            measure(*network, shape, {.repetitions = 3, .peaks = &kPeaks, .clock = &clock});
         EXPECT_EQ(row.samples, (std::vector<double>(3, static_cast<double>(7 * batch))))
             << name(shape);
         EXPECT_EQ(row.batch, batch);
@@ -128,16 +127,15 @@ TEST(Inference, ReachesToTheLastPositionOfTheModel) {
   c.kv_heads = 4;
   const auto network = model::build(c, DType::f32);
   model::initialise(*network, 3);
-  const Cost cost(*network);
   for (const bool decode : {false, true})
-    EXPECT_NO_THROW(measure(*network, cost, {decode, 24, 40}, {.peaks = &kPeaks}));
-  EXPECT_THROW(measure(*network, cost, {true, 25, 40}, {.peaks = &kPeaks}), Error);
+    EXPECT_NO_THROW(measure(*network, {decode, 24, 40}, {.peaks = &kPeaks}));
+  EXPECT_THROW(measure(*network, {true, 25, 40}, {.peaks = &kPeaks}), Error);
 }
 
 ErrorCode code_of(const Shape& shape, StopToken stop) {
   const auto network = tiny();
   try {
-    measure(*network, Cost(*network), shape, {.peaks = &kPeaks, .stop = stop});
+    measure(*network, shape, {.peaks = &kPeaks, .stop = stop});
   } catch (const Error& e) {
     return e.code();
   }

@@ -32,7 +32,8 @@ Cost::Cost(model::LanguageModel& model) : config_(model.config()) {
   double most = 0;
   for (const autograd::Parameter* p : model.parameters()) {
     const auto elements = static_cast<double>(p->shape().count());
-    const auto bytes = static_cast<double>(p->value().bytes());
+    const Tensor& read = p->codes().defined() ? p->codes() : p->value();
+    const auto bytes = static_cast<double>(read.bytes());
     if (p == head) {
       head_elements_ = elements, head_bytes_ = bytes;
     } else if (p->role() == autograd::Role::embedding) {

@@ -162,13 +162,15 @@ std::string name(const Shape& s) {
   return text;
 }
 
-Row measure(model::LanguageModel& model, const Cost& cost, const Shape& s, const Measuring& how) {
+Row measure(model::LanguageModel& model, const Shape& s, const Measuring& how) {
   LATHE_CHECK(s.tokens > 0 && how.repetitions > 0 && (s.decode || s.batch == 1));
-  check_room(cost, s);
+  check_room(Cost(model), s);
+  model.encode_weights();  // what a process that goes on for a while does
   const std::int64_t capacity = s.depth + s.tokens;
   const std::vector<double> seconds =
       s.batch == 1 ? all_runs(OneRow(model, capacity), model, s, how)
                    : all_runs(ManyRows(model, s.batch, capacity), model, s, how);
+  const Cost cost(model);  // of the weights as they are now
   Row row{.work = name(s), .weights = cost.weights(), .cache = cost.cache()};
   row.batch = s.batch, row.depth = s.depth;
   row.numbers = cost.numbers();

@@ -28,10 +28,10 @@ struct Measuring {
   StopToken stop;
 };
 
-/// Measures after one repetition that does not count. Throws OutOfMemory where the cache cannot be
-/// had, InvalidArgument where the model has no such positions, Cancelled on request.
-Row measure(model::LanguageModel& model, const Cost& cost, const Shape& shape,
-            const Measuring& how);
+/// Measures after one repetition that does not count, with encoded weights
+/// (LanguageModel::encode_weights). Throws OutOfMemory where the cache cannot be had,
+/// InvalidArgument where the model has no such positions, Cancelled on request.
+Row measure(model::LanguageModel& model, const Shape& shape, const Measuring& how);
 
 /// Throws Cancelled when a stop is requested.
 void obey(const StopToken& stop);

@@ -33,6 +33,7 @@ void DecodeStep::fill(std::span<const std::int32_t> ids, std::int64_t position) 
 
 const Tensor& DecodeStep::run(model::ModelState& state, std::span<const std::int32_t> ids) {
   if (threads_.most() != thread_count()) threads_ = ThreadChoice(thread_count());
+  model_.expect_pass(1);
   const ThreadLimit limit(threads_.next());
   const auto begin = std::chrono::steady_clock::now();
   const Tensor& logits = step(state, ids);

@@ -66,6 +66,7 @@ void each_scored(model::LanguageModel& model, model::ModelState* state,
                  const std::vector<std::int32_t>& chunk, const OnRow& on_row) {
   const auto context = static_cast<std::int64_t>(chunk.size());
   if (state != nullptr) state->truncate(0);
+  model.expect_pass(static_cast<std::int64_t>(chunk.size()));
   const Tensor hidden = model.hidden(model::TokenBatch::plain({chunk}), state);
   const Tensor h = ops::reshape(hidden, {context, hidden.dim(-1)});
   each_row(model, h, context / 2, context - 1, on_row);

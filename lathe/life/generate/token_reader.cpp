@@ -38,6 +38,7 @@ void TokenReader::feed(std::span<const std::int32_t> part) {
   if (part.size() == 1) {
     logits_ = step_->run(*state_, part);
   } else {
+    model_.expect_pass(static_cast<std::int64_t>(part.size()));
     const Tensor h = advance(model_, *state_, part);
     last_ = ops::slice(h, 0, h.dim(0) - 1, h.dim(0));
     logits_ = {};

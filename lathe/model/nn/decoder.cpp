@@ -115,6 +115,8 @@ class Decoder : public LanguageModel {
     for (const autograd::Parameter* p : parameters_)
       for (int use = 0; use < p->uses(); ++use)
         key = graph::mixed(key, graph::memory_of(p->value(use)));
+    for (const autograd::Parameter* p : parameters_)
+      key = graph::mixed(key, graph::memory_of(p->codes()));
     return key;
   }
 

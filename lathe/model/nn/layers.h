@@ -27,6 +27,7 @@ struct Linear {
   Linear(std::int64_t in, std::int64_t out, const Options& o)
       : weight(o.in_out ? Shape{in, out} : Shape{out, in}, Role::matrix, Init::normal(o.std)),
         in_out(o.in_out) {
+    weight.set_rows_are_outputs(!o.in_out);
     if (o.bias) bias.emplace(Shape{out}, Role::vector, Init::zeros());
   }
   Tensor operator()(const Tensor& x) const {
@@ -37,7 +38,7 @@ struct Linear {
       return in_out ? ops::linear_int8_in_out(x, weight.value(), b)
                     : ops::linear_int8(x, weight.value(), b);
     if (in_out) return ops::linear_in_out(x, weight.value(), b);
-    return ops::linear(x, weight.value(), b);
+    return ops::linear_coded(x, weight.value(), weight.codes(), b);
   }
   void fields(ModuleVisitor& v) {
     v("weight", weight);

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "lathe/engine/kernels/cpu/matmul_pack.h"
+#include "lathe/engine/kernels/cpu/matmul_codes.h"
 #include "lathe/engine/kernels/cpu/matmul_plan.h"
 #include "lathe/engine/kernels/matmul.h"
 
@@ -59,6 +59,12 @@ class Ahead {
   std::int64_t number_ = 0;             // tiles so far
 };
 
+#if defined(__AVX512F__)
+constexpr bool kCodes = false;  // bf16 is multiplied or widened as it lies
+#else
+constexpr bool kCodes = true;
+#endif
+
 /// True where stepping by `bytes` meets so few sets of a first-level cache that the rows of a tile
 /// push each other out.
 inline bool rows_collide(std::ptrdiff_t bytes) { return bytes % 4096 == 0; }
@@ -78,7 +84,8 @@ class Product {
     problem_.a = access_a();
     problem_.b = access_b();
     problem_.partial_elsewhere = c_.bf16;
-    problem_.few_rows = c_.rows <= few_rows_limit<Mode>() && problem_.b == Access::transpose;
+    const bool read_along_k = problem_.b == Access::transpose || problem_.b == Access::coded;
+    problem_.few_rows = c_.rows <= few_rows_limit<Mode>() && read_along_k;
     const bool packed_a = problem_.a == Access::side_by_side;
     if (problem_.few_rows && packed_a) problem_.a = Access::plain;  // its tiles take rows only
     plan_ = make_plan(problem_);
@@ -146,6 +153,7 @@ class Product {
 
   Access access_b() const {
     if (args_.b_panels != nullptr) return b_.bf16 == Mode::kPairs ? Access::in_place : Access::copy;
+    if (kCodes && !args_.b_codes.empty()) return Access::coded;
     if (b_.row == 1) return Access::transpose;
     return b_.column == 1 ? Access::side_by_side : Access::plain;
   }
@@ -203,7 +211,7 @@ class Product {
 
   /// The b of a pass.
   Ahead b_ahead(const Chunk& chunk, std::int64_t range) const {
-    if (args_.b_panels != nullptr) return {};
+    if (args_.b_panels != nullptr || problem_.b == Access::coded) return {};
     const std::int64_t k = first_k(range);
     return {b_,           chunk.batch,  k, first_k(range + plan_.pass_ranges) - k,
             chunk.column, chunk.columns};
@@ -249,9 +257,19 @@ class Product {
         widen_panel((chunk.column + n) / kLanes, range, to);
       return;
     }
+    if (problem_.b == Access::coded) return unpack_b(chunk, range, to);
     const char* data = b_.at(chunk.batch, 0, chunk.column);
     const Operand x{data, b_.column, b_.row, b_.bf16, count_k_};
     pack_panels<Mode>(x, range.begin, range.words, chunk.columns, to);
+  }
+
+  void unpack_b([[maybe_unused]] const Chunk& chunk, [[maybe_unused]] const Range& range,
+                [[maybe_unused]] Word* to) const {
+#if !defined(__AVX512F__)
+    for (std::int64_t n = 0; n < chunk.columns; n += 2 * kLanes, to += 2 * range.panel)
+      unpack_codes({args_.b_codes.data, count_k_, chunk.column + n}, range.begin, range.words,
+                   range.panel, to);
+#endif
   }
 
   /// Panels of bf16 pairs, widened to f32.
@@ -323,6 +341,7 @@ class Product {
     const Rows a = prepare_a(chunk, all, 0, chunk.rows);
     Tile t = tile_of(all, a);
     t.a = a.data;
+    if (problem_.b == Access::coded) return run_coded(chunk, t);
     const std::int64_t row = b_.column * (b_.bf16 ? 2 : 4);
     if (rows_adjoin()) fetch(b_.at(chunk.batch, 0, chunk.column), kLanes * row);
     for (std::int64_t n = 0; n < chunk.columns; n += kLanes) {
@@ -335,6 +354,19 @@ class Product {
       const bool more = n + 2 * kLanes <= chunk.columns && rows_adjoin();
       few_rows<Mode>(static_cast<int>(chunk.rows), x, t, {more ? data + kLanes * row : nullptr});
     }
+  }
+
+  void run_coded([[maybe_unused]] const Chunk& chunk, [[maybe_unused]] Tile& t) const {
+#if !defined(__AVX512F__)
+    for (std::int64_t n = 0; n < chunk.columns; n += 2 * kLanes) {
+      t.columns = static_cast<int>(std::min<std::int64_t>(2 * kLanes, chunk.columns - n));
+      t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
+      t.partial = partial_at(chunk, 0, 0, n);
+      t.out = c_.at(chunk.batch, chunk.row, chunk.column + n);
+      const CodedColumns b(args_.b_codes.data, count_k_, chunk.column + n);
+      chunk.rows == 1 ? run_coded_rows<1>(b, t) : run_coded_rows<2>(b, t);
+    }
+#endif
   }
 
   /// A group of rows over one range of k. Columns are outermost: the b of one tile is used by all

@@ -16,6 +16,7 @@ enum class Access {
   copy,          // a: lane by lane
   side_by_side,  // lanes are adjacent: vector copies
   transpose,     // b: k is adjacent, blocks are transposed
+  coded,         // b: bf16 at twelve bits, pairs of panels (matmul_codes.h)
   plain,         // neither: element by element
 };
 
@@ -70,10 +71,16 @@ inline double packing_cost(Access access) {
     case Access::side_by_side:
       return 16;
     case Access::transpose:
+    case Access::coded:
       return 14;
     default:
       return 80;
   }
+}
+
+/// Panels of b that are packed at once: strips are multiples of it.
+inline std::int64_t panels_together(const Problem& p) {
+  return std::max<std::int64_t>(kTileVectors, p.b == Access::coded ? 2 : 1);
 }
 
 /// Ranges of k whose b fits the budget, for strips of so many panels.
@@ -98,13 +105,14 @@ inline double estimate(const Problem& p, const Plan& plan, int threads) {
 /// 16 rows of a piece are not fetched while others are multiplied. Every thread gets as much: what
 /// one reads at the end alone, it reads slowly.
 inline void choose_pieces(const Problem& p, Plan& plan) {
-  const std::int64_t panels = ceil_div(p.columns, kLanes), threads = thread_count();
+  const std::int64_t together = panels_together(p), threads = thread_count();
+  const std::int64_t panels = round_up(ceil_div(p.columns, kLanes), together);
   const std::int64_t bytes = panels * p.words * kLanes * 4;
   const std::int64_t most = std::max<std::int64_t>(2, ceil_div(bytes, threads * kPiece));
   std::int64_t best = panels;  // that the slowest thread reads
   plan.strip_panels = panels;
   for (std::int64_t each = 1; each <= most; ++each) {
-    const std::int64_t strip = ceil_div(panels, each * threads);
+    const std::int64_t strip = round_up(ceil_div(panels, each * threads), together);
     if (strip * each > best || bytes < kLeastPiece * each * threads) continue;
     best = strip * each;
     plan.strip_panels = strip;
@@ -119,8 +127,9 @@ inline void choose_chunks(const Problem& p, int threads, Plan& plan) {
   const std::int64_t budget = p.rows <= kFewRows ? kFewRowsWords : kStripWords;
   Plan best = plan;
   double best_cost = -1;
-  for (std::int64_t strip = kTileVectors; strip < panels + kTileVectors; strip += kTileVectors) {
-    if (strip > kTileVectors && strip * kLanes * plan.range > budget) break;
+  const std::int64_t step = panels_together(p);
+  for (std::int64_t strip = step; strip < panels + step; strip += step) {
+    if (strip > step && strip * kLanes * plan.range > budget) break;
     plan.strip_panels = strip;
     plan.strips = ceil_div(panels, strip);
     plan.pass_ranges = ranges_of_a_pass(plan, strip, budget);
