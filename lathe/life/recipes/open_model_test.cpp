@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "lathe/base/memory_files.h"
+#include "lathe/base/temporary_folder.h"
+#include "lathe/engine/kernels/bf16_codes.h"
+#include "lathe/engine/kernels/isa.h"
+#include "lathe/life/generate/decode_step.h"
 #include "lathe/life/recipes/convert.h"
 #include "lathe/life/recipes/gguf_tokenizer.h"
 #include "lathe/life/recipes/model_files.h"
@@ -12,10 +16,12 @@
 namespace lathe::recipes {
 namespace {
 
-std::vector<float> logits(const FileSystem& files, const char* path, const OpenOptions& options) {
-  const OpenedModel m = open_model(path, options, files);
+std::vector<float> logits_of(model::LanguageModel& model) {
   const auto batch = model::TokenBatch::plain({{1, 5, 39, 2, 2, 7}});
-  return m.model->logits(m.model->hidden(batch)).to_floats();
+  return model.logits(model.hidden(batch)).to_floats();
+}
+std::vector<float> logits(const FileSystem& files, const char* path, const OpenOptions& options) {
+  return logits_of(*open_model(path, options, files).model);
 }
 
 class OpenQuantised : public testing::TestWithParam<const char*> {};
@@ -50,6 +56,37 @@ TEST_P(OpenQuantised, BlocksStayBlocks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, OpenQuantised, testing::Values("llama", "gpt2"));
+
+/// Of a mapped file: what is read token by token and in one piece has the same bits before and
+/// after the weights are encoded, and the step that was captured before notices.
+TEST(OpenBf16, EncodedWeightsKeepTheBits) {
+  if (!kernels::reads_bf16_codes())
+    GTEST_SKIP() << "products read bf16 as it lies on " << name(kernels::isa());
+  for (const char* kind : {"llama", "gpt2"}) {
+    SCOPED_TRACE(kind);
+    const TemporaryFolder folder;
+    const std::string path = folder / "hf";
+    write_model(real_files(), path, small_config(kind), DType::bf16);
+    const OpenedModel m = open_model(path, {}, real_files());
+    std::vector<std::vector<float>> whole, steps;
+    const auto state = m.model->make_state(1, 8);
+    generate::DecodeStep step(*m.model);
+    for (const bool encoded : {false, true}) {
+      if (encoded) m.model->encode_weights();
+      whole.push_back(logits_of(*m.model));
+      state->truncate(0);
+      for (const std::int32_t id : {3, 7}) steps.push_back(step.run(*state, {&id, 1}).to_floats());
+    }
+    EXPECT_EQ(whole[0], whole[1]);
+    EXPECT_EQ(steps[0], steps[2]);
+    EXPECT_EQ(steps[1], steps[3]);
+    EXPECT_EQ(step.captures(), 2);
+    int coded = 0;
+    for (const autograd::Parameter* p : m.model->parameters())
+      coded += p->codes().defined() ? 1 : 0;
+    EXPECT_EQ(coded, std::string(kind) == "llama" ? 15 : 1);
+  }
+}
 
 TEST(OpenTokenizer, OfAFileThatHoldsAVocabularyAndNoNetwork) {
   MemoryFiles files;
