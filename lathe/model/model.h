@@ -114,6 +114,10 @@ class ModelState {
   virtual void select_rows(std::span<const std::int32_t> rows) = 0;
 };
 
+/// Of which tokens of a batch hidden states are wanted. For the last one alone, the last block
+/// leaves out what only the others would read.
+enum class Wanted : std::uint8_t { all, last };
+
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
@@ -121,13 +125,14 @@ class LanguageModel {
   const ModelConfig& config() const { return config_; }
 
   /// Final hidden states, ready for the head. With a state the batch continues it.
-  /// Shapes: ids [B,T] -> [B,T,C] in the compute type. Throws InvalidArgument when the state is
-  /// full.
-  virtual Tensor hidden(const TokenBatch& batch, ModelState* state = nullptr) = 0;
+  /// Shapes: ids [B,T] -> [B,T,C], or [B,1,C] of the last token, in the compute type. Throws
+  /// InvalidArgument when the state is full.
+  virtual Tensor hidden(const TokenBatch& batch, ModelState* state = nullptr,
+                        Wanted wanted = Wanted::all) = 0;
 
   /// The ops of hidden() alone, which a graph may capture: the state is open for the batch, and
   /// whoever calls this advances it.
-  virtual Tensor layers(const TokenBatch& batch, ModelState* state) = 0;
+  virtual Tensor layers(const TokenBatch& batch, ModelState* state, Wanted wanted) = 0;
   /// Makes what the ops of a step behind `state` read besides (tables, weights) and returns a
   /// fingerprint of it: captured steps of `tokens` tokens hold as long as it stays the same. None:
   /// such steps differ each time, hidden() has to run.

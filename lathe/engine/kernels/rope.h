@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lathe/engine/kernels/isa.h"
+#include "lathe/engine/kernels/math.h"
 #include "lathe/engine/tensor/view.h"
 
 namespace lathe::kernels {
@@ -10,8 +11,8 @@ namespace lathe::kernels {
 /// Pair i of R/2 is (x_i, x_{i + R/2}), or (x_2i, x_{2i+1}) when interleaved; with c and s from
 /// row p of the tables: y_a = x_a c - x_b s, y_b = x_b c + x_a s. Elements from R on are copied.
 /// inverse rotates by minus the angle, which is the gradient.
-/// Shapes: x, y [B,T,H,D], any strides but 1 in the last dimension; cosine, sine [P, R/2], R <= D;
-/// positions [B,T] contiguous. Positions outside [0, P) are taken as the nearest one inside (the
+/// Shapes: x, y [B,T,H,D], cosine, sine [P, R/2], R <= D, any strides but 1 in the last dimension;
+/// positions [B,T], any strides. Positions outside [0, P) are taken as the nearest one inside (the
 /// shape rule refuses them); P = 0 copies.
 /// Dtypes: x, y f32 or bf16 each for itself, tables f32; or all f64; positions i32.
 /// Order: y_a = fma(x_a, c, -(x_b s)), y_b = fma(x_b, c, x_a s), s negated first when inverse;
@@ -22,5 +23,9 @@ struct RopeArgs {
   bool inverse = false;
 };
 LATHE_KERNEL(rope, RopeArgs)
+
+LATHE_INLINE std::int32_t position_of(const RopeArgs& a, std::int64_t b, std::int64_t t) {
+  return a.positions.as<std::int32_t>()[b * a.positions.strides[0] + t * a.positions.strides[1]];
+}
 
 }  // namespace lathe::kernels

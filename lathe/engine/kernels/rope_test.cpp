@@ -70,6 +70,31 @@ TEST(Rope, InPlaceAndStridedAgree) {
   }
 }
 
+TEST(Rope, PositionsAndTablesMayBeStrided) {
+  const Tables tables(DType::f32, 8, 16);
+  const Array x = Array::random(DType::f32, {2, 5, 3, 40}, 1);
+  const Array y = rotated(x, tables, DType::f32, false, false);
+  Array turned(DType::i32, {5, 2}), wide(DType::f32, {8, 50});
+  for (int b = 0; b < 2; ++b)
+    for (int t = 0; t < 5; ++t) turned.set(t * 2 + b, tables.positions.at(b * 5 + t));
+  for (int p = 0; p < 8; ++p)
+    for (int i = 0; i < 16; ++i) {
+      wide.set(p * 50 + i, tables.cosine.at(p * 16 + i));
+      wide.set(p * 50 + 20 + i, tables.sine.at(p * 16 + i));
+    }
+  View positions = turned.view(), cosine = wide.view(), sine = wide.view();
+  std::swap(positions.dims[0], positions.dims[1]);
+  std::swap(positions.strides[0], positions.strides[1]);
+  cosine.dims[1] = sine.dims[1] = 16;
+  sine.data = sine.as<float>() + 20;
+  expect_one_result("rope", [&] {
+    Array out(DType::f32, {2, 5, 3, 40});
+    rope({x.view(), cosine, sine, positions, out.view()});
+    EXPECT_EQ(y.first_difference(out), -1);
+    return std::vector<Array>{out};
+  });
+}
+
 TEST(Rope, InverseUndoesTheRotationAndIsItsTranspose) {
   const Tables tables(DType::f64, 8, 8);
   const Array x = Array::random(DType::f64, {2, 5, 2, 20}, 1);

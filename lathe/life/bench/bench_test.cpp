@@ -78,6 +78,9 @@ TEST(Cost, IsThatOfTheShapes) {
   EXPECT_EQ(w.flops, 2 * 2 * (2 * layer) + 2 * 4.0 * 32 * (4 + 5));
   EXPECT_EQ(w.bytes, 4 * (2 * layer + norms) + cost.kv_bytes() * (2 + 5));
   EXPECT_EQ(cost.layers(3, 2, 3).flops, 3 * w.flops);
+  // The last block: no q, o and MLP of the first token, and none of its four keys.
+  const double left_out = 2 * (layer - 2 * 16 * 32) + 4.0 * 32 * 4;
+  EXPECT_EQ(cost.layers(1, 2, 3, model::Wanted::last).flops, w.flops - left_out);
   EXPECT_EQ(cost.weights(), "f32");
   EXPECT_EQ(cost.numbers(), "f32");
 }

@@ -57,9 +57,17 @@ Cost::Cost(model::LanguageModel& model) : config_(model.config()) {
   cache_ = kernels::name(model.cache_type());
 }
 
-Work Cost::layers(std::int64_t batch, std::int64_t width, std::int64_t depth) const {
+Work Cost::layers(std::int64_t batch, std::int64_t width, std::int64_t depth,
+                  model::Wanted wanted) const {
+  const bool last_only = wanted == model::Wanted::last;
   Work w{.tokens = static_cast<double>(batch * width)};
   w.flops = 2 * layer_elements_ * w.tokens;
+  if (last_only) {
+    const std::int64_t kv = 2 * config_.kv_heads * config_.head_size * config_.width;
+    const double others =
+        layer_elements_ / static_cast<double>(config_.layers) - static_cast<double>(kv);
+    w.flops -= 2 * others * static_cast<double>(batch * (width - 1));
+  }
   w.bytes = layer_bytes_ + kv_bytes_ * w.tokens;
   const double per_layer = kv_bytes_ / static_cast<double>(config_.layers);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
@@ -67,8 +75,9 @@ Work Cost::layers(std::int64_t batch, std::int64_t width, std::int64_t depth) co
     const std::int64_t seen =
         window > 0 ? std::min(depth + width, window + width - 1) : depth + width;
     // scores and the weighted sum of values: two operations each for an element of a head
+    const std::int64_t cut = last_only && layer + 1 == config_.layers ? width - 1 : 0;
     w.flops += 4.0 * static_cast<double>(config_.heads * config_.head_size * batch) *
-               pairs(width, depth, window);
+               pairs(width - cut, depth + cut, window);
     w.bytes += per_layer * static_cast<double>(batch * seen);
   }
   return w;

@@ -15,8 +15,10 @@ class Cost {
   explicit Cost(model::LanguageModel& model);
 
   /// `batch` rows pass `width` tokens each, `depth` tokens behind their start; weights are read
-  /// once. Without the head.
-  Work layers(std::int64_t batch, std::int64_t width, std::int64_t depth) const;
+  /// once. Without the head. Wanted::last: in the last block all but keys and values are of the
+  /// last token.
+  Work layers(std::int64_t batch, std::int64_t width, std::int64_t depth,
+              model::Wanted wanted = model::Wanted::all) const;
   /// The projection to the vocabulary of `rows` hidden states.
   Work head(std::int64_t rows) const;
 

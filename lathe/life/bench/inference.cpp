@@ -88,7 +88,8 @@ class ManyRows {
     std::vector<Ids> rows(static_cast<std::size_t>(rows_), ids);
     for (std::int64_t r = 0; r < rows_; ++r)
       for (std::int32_t& id : rows[static_cast<std::size_t>(r)]) id = other_id(id, r);
-    model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get());
+    model_.hidden(model::TokenBatch::plain(rows, state_->length()), state_.get(),
+                  model::Wanted::last);
   }
 
   model::LanguageModel& model_;
@@ -111,7 +112,8 @@ Work work_of(const Cost& cost, const Shape& s) {
   Work all;
   if (!s.decode) {
     for (std::int64_t at = 0; at < s.tokens; at += kChunk)
-      all = all + cost.layers(s.batch, std::min(kChunk, s.tokens - at), s.depth + at);
+      all = all + cost.layers(s.batch, std::min(kChunk, s.tokens - at), s.depth + at,
+                              model::Wanted::last);
     return all + cost.head(s.batch);
   }
   for (std::int64_t t = 0; t < s.tokens; ++t)

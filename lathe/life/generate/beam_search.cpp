@@ -72,8 +72,7 @@ class Search {
     for (std::int64_t begin = 0; begin < prompt_; begin += kChunk) {
       const auto part = prompt.subspan(static_cast<std::size_t>(begin),
                                        static_cast<std::size_t>(std::min(kChunk, prompt_ - begin)));
-      const Tensor h = advance(model_, *state_, part);
-      last = ops::slice(h, 0, h.dim(0) - 1, h.dim(0));
+      last = advance(model_, *state_, part, model::Wanted::last);
     }
     logits_ = model_.logits(last);
     running_.resize(1);

@@ -8,9 +8,8 @@ namespace lathe::generate {
 
 Tensor next_logits(model::LanguageModel& model, const model::TokenBatch& batch,
                    model::ModelState* state) {
-  const Tensor h = model.layers(batch, state);
-  const Tensor last = ops::slice(h, 1, h.dim(1) - 1, h.dim(1));
-  return model.logits(ops::reshape(last, {h.dim(0), h.dim(-1)}));
+  const Tensor h = model.layers(batch, state, model::Wanted::last);
+  return model.logits(ops::reshape(h, {h.dim(0), h.dim(-1)}));
 }
 
 DecodeStep::DecodeStep(model::LanguageModel& model)

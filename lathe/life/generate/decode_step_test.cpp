@@ -46,6 +46,34 @@ TEST(DecodeStep, HasTheBitsOfEagerStepsAcrossPagesAndTables) {
   }
 }
 
+/// What the last block leaves out changes neither the last token nor what follows.
+TEST(Hidden, OfTheLastTokenAloneHasItsBits) {
+  std::vector<model::ModelConfig> configs;
+  for (const std::string& kind : model::kinds()) configs.push_back(tiny(kind));
+  configs.push_back(tiny("llama"));
+  configs.back().rope_scaling = {.kind = "dynamic", .factor = 2, .original_context = 16};
+  configs.back().context = 16;
+  for (const model::ModelConfig& c : configs) {
+    SCOPED_TRACE(c.kind + " " + c.rope_scaling.kind);
+    const auto model = random_model(c);
+    const auto whole = model->make_state(2, 80), cut = model->make_state(2, 80);
+    for (const std::int64_t count : {70, 1, 3}) {
+      std::vector<Ids> rows(2);
+      for (std::int64_t t = 0; t < count; ++t)
+        for (std::int32_t r : {0, 1})
+          rows[static_cast<std::size_t>(r)].push_back(static_cast<std::int32_t>((t * 7 + r) % 61));
+      const auto batch = model::TokenBatch::plain(rows, whole->length());
+      const Tensor all = model->hidden(batch, whole.get());
+      const Tensor last = ops::contiguous(ops::slice(all, 1, count - 1, count));
+      expect_same(model->hidden(batch, cut.get(), model::Wanted::last), last);
+      if (whole->length() > count) continue;
+      const Tensor alone = model->hidden(batch, nullptr);
+      expect_same(model->hidden(batch, nullptr, model::Wanted::last),
+                  ops::contiguous(ops::slice(alone, 1, count - 1, count)));
+    }
+  }
+}
+
 TEST(DecodeStep, HasTheSameBitsOnAllThreadsThatItTries) {
   const int before = thread_count();
   const auto model = random_model(tiny("llama"));

@@ -23,10 +23,11 @@ void check_ids(const model::LanguageModel& model, std::span<const std::int32_t> 
 }
 
 Tensor advance(model::LanguageModel& model, model::ModelState& state,
-               std::span<const std::int32_t> ids) {
+               std::span<const std::int32_t> ids, model::Wanted wanted) {
+  model.expect_pass(static_cast<std::int64_t>(ids.size()));
   const auto batch = model::TokenBatch::plain({{ids.begin(), ids.end()}}, state.length());
-  const Tensor h = model.hidden(batch, &state);
-  return ops::reshape(h, {static_cast<std::int64_t>(ids.size()), h.dim(-1)});
+  const Tensor h = model.hidden(batch, &state, wanted);
+  return ops::reshape(h, {h.dim(1), h.dim(-1)});
 }
 
 TokenReader::TokenReader(model::LanguageModel& model, std::int64_t capacity)
@@ -38,9 +39,7 @@ void TokenReader::feed(std::span<const std::int32_t> part) {
   if (part.size() == 1) {
     logits_ = step_->run(*state_, part);
   } else {
-    model_.expect_pass(static_cast<std::int64_t>(part.size()));
-    const Tensor h = advance(model_, *state_, part);
-    last_ = ops::slice(h, 0, h.dim(0) - 1, h.dim(0));
+    last_ = advance(model_, *state_, part, model::Wanted::last);
     logits_ = {};
   }
   ids_.insert(ids_.end(), part.begin(), part.end());

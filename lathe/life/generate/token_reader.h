@@ -15,9 +15,9 @@ namespace lathe::generate {
 /// Throws InvalidArgument for an empty text and for ids outside the vocabulary.
 void check_ids(const model::LanguageModel& model, std::span<const std::int32_t> ids);
 
-/// Hidden states of ids that follow what the state holds. Shapes: [n,C].
+/// Hidden states of ids that follow what the state holds. Shapes: [n,C], or [1,C] of the last.
 Tensor advance(model::LanguageModel& model, model::ModelState& state,
-               std::span<const std::int32_t> ids);
+               std::span<const std::int32_t> ids, model::Wanted wanted = model::Wanted::all);
 
 /// Reads texts one after another through one cache: what two texts have in common at their
 /// beginning is computed once. Logits are those of reading from the start, bit for bit.

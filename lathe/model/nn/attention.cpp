@@ -41,7 +41,12 @@ Tensor SelfAttention::heads_of(const Tensor& y, const std::optional<Norm>& norm,
   return normalised(ops::reshape(y, split), norm);
 }
 
-SelfAttention::Heads SelfAttention::project(const Tensor& x) const {
+SelfAttention::Heads SelfAttention::project(const Tensor& x, bool last_only) const {
+  if (!qkv && last_only) {
+    const ops::Outputs y = apply_all(x, {&*k, &*v});
+    return {heads_of((*q)(last_token(x)), q_norm, heads_), heads_of(y[0], k_norm, kv_heads_),
+            heads_of(y[1], {}, kv_heads_)};
+  }
   if (!qkv) {
     const ops::Outputs y = apply_all(x, {&*q, &*k, &*v});
     return {heads_of(y[0], q_norm, heads_), heads_of(y[1], k_norm, kv_heads_),
@@ -51,24 +56,29 @@ SelfAttention::Heads SelfAttention::project(const Tensor& x) const {
   if (a_->qkv == QkvLayout::by_head) {
     const Tensor y = ops::reshape((*qkv)(x), {b, t, heads_, 3 * d});
     const auto part = [&](std::int64_t i) { return ops::slice(y, 3, i * d, (i + 1) * d); };
-    return {part(0), part(1), part(2)};
+    return {last_only ? last_token(part(0)) : part(0), part(1), part(2)};
   }
   const Tensor y = ops::reshape((*qkv)(x), {b, t, heads_ + 2 * kv_heads_, d});
   const std::int64_t k_end = heads_ + kv_heads_;
-  return {ops::slice(y, 2, 0, heads_), ops::slice(y, 2, heads_, k_end),
+  const Tensor all_q = ops::slice(y, 2, 0, heads_);
+  return {last_only ? last_token(all_q) : all_q, ops::slice(y, 2, heads_, k_end),
           ops::slice(y, 2, k_end, k_end + kv_heads_)};
 }
 
 Tensor SelfAttention::operator()(const Tensor& x, const AttentionStep& step) const {
-  Heads h = project(x);
+  Heads h = project(x, step.last_only);
+  const auto of_queries = [&](const Tensor& t) { return step.last_only ? last_token(t) : t; };
   if (step.rope.cos.defined()) {
-    h.q = ops::rope(h.q, step.rope, step.batch.positions);
+    h.q = ops::rope(h.q, step.rope, of_queries(step.batch.positions));
     h.k = ops::rope(h.k, step.rope, step.batch.positions);
   }
+  const Tensor start = of_queries(step.batch.document_start);
+  ops::AttentionOptions options = options_;
+  if (step.last_only) options.query_offset = x.dim(1) - 1;  // without a cache, which knows it
   const Tensor mixed = step.cache != nullptr
-                           ? step.cache->attend(step.layer, h.q, h.k, h.v, step.batch, options_)
-                           : ops::attention(h.q, h.k, h.v, step.batch.document_start, options_);
-  return o(ops::reshape(mixed, {x.dim(0), x.dim(1), heads_ * head_size_}));
+                           ? step.cache->attend(step.layer, h.q, h.k, h.v, start, options)
+                           : ops::attention(h.q, h.k, h.v, start, options);
+  return o(ops::reshape(mixed, {x.dim(0), mixed.dim(1), heads_ * head_size_}));
 }
 
 void SelfAttention::fields(ModuleVisitor& visit) {

@@ -15,6 +15,7 @@ using model::LanguageModel;
 using model::ModelConfig;
 using model::ModelState;
 using model::TokenBatch;
+using model::Wanted;
 
 struct Block {
   SelfAttention attention;
@@ -33,7 +34,8 @@ struct Block {
     norm(arch.names.after_mlp, after_mlp);
   }
 
-  /// Shapes: the f32 residual stream x [B,T,C] -> [B,T,C]; branches are computed in `compute`.
+  /// Shapes: the f32 residual stream x [B,T,C] -> [B,T,C], or [B,1,C] where the step is of the last
+  /// token only; branches are computed in `compute`.
   Tensor operator()(const Tensor& x, const AttentionStep& step, DType compute) const {
     const auto into = [&](const std::optional<Norm>& norm, const Tensor& y) {
       return norm ? (*norm)(y, compute) : ops::cast(y, compute);
@@ -42,8 +44,9 @@ struct Block {
       return norm ? (*norm)(y, DType::f32) : y;
     };
     const Tensor mixed = back(after_attention, attention(into(before_attention, x), step));
-    const Tensor h = ops::add(x, mixed);
-    const Tensor& read = a->parallel ? x : h;
+    const Tensor before = step.last_only ? last_token(x) : x;
+    const Tensor h = ops::add(before, mixed);
+    const Tensor& read = a->parallel ? before : h;
     return ops::add(h, back(after_mlp, mlp(into(before_mlp, read))));
   }
 
@@ -79,28 +82,29 @@ class Decoder : public LanguageModel {
     local_rope_ = Rope({c.rotated(), c.rope_local_theta, c.rope_local_scaling, c.context});
   }
 
-  Tensor hidden(const TokenBatch& batch, ModelState* state) override {
+  Tensor hidden(const TokenBatch& batch, ModelState* state, Wanted wanted) override {
     auto* cache = static_cast<KvCache*>(state);
     const std::int64_t before = cache != nullptr ? cache->length() : 0;
     const std::int64_t length = before + batch.ids.dim(1);
     if (a_.positions && length > config_.context)
       fail(ErrorCode::kInvalidArgument, "{}: {} tokens do not fit its {} learned positions",
            config_.kind, length, config_.context);
-    if (cache == nullptr || !depends_on_length()) return run(batch, cache, length);
+    if (cache == nullptr || !depends_on_length()) return run(batch, cache, length, wanted);
     const TokenBatch whole = cache->remember(batch);
     const int regime = 2 * rope_.regime(length) + local_rope_.regime(length);
     const bool same = before == 0 || cache->regime == regime;
     cache->regime = regime;
-    if (same) return run(batch, cache, length);
+    if (same) return run(batch, cache, length, wanted);
     // Frequencies change with this step, so all keys so far are computed anew.
     cache->rewind();
-    const Tensor h = run(whole, cache, length);
-    return ops::contiguous(ops::slice(h, 1, before, length));
+    const Tensor h = run(whole, cache, length, wanted);
+    return wanted == Wanted::last ? h : ops::contiguous(ops::slice(h, 1, before, length));
   }
 
-  Tensor layers(const TokenBatch& batch, ModelState* state) override {
+  Tensor layers(const TokenBatch& batch, ModelState* state, Wanted wanted) override {
     auto* cache = static_cast<KvCache*>(state);
-    return layers(batch, cache, (cache != nullptr ? cache->length() : 0) + batch.ids.dim(1));
+    const std::int64_t before = cache != nullptr ? cache->length() : 0;
+    return layers(batch, cache, before + batch.ids.dim(1), wanted);
   }
 
   std::optional<std::uint64_t> step_key(const ModelState& state, std::int64_t tokens) override {
@@ -169,22 +173,23 @@ class Decoder : public LanguageModel {
     block.fields(v);
   }
 
-  Tensor run(const TokenBatch& batch, KvCache* cache, std::int64_t length) {
+  Tensor run(const TokenBatch& batch, KvCache* cache, std::int64_t length, Wanted wanted) {
     if (cache != nullptr) cache->open(batch.ids.dim(0), batch.ids.dim(1));
-    const Tensor h = layers(batch, cache, length);
+    const Tensor h = layers(batch, cache, length, wanted);
     if (cache != nullptr) cache->advance(batch.ids.dim(1));
     return h;
   }
 
   /// For a text of `length` tokens, those of the batch included.
-  Tensor layers(const TokenBatch& batch, KvCache* cache, std::int64_t length) {
+  Tensor layers(const TokenBatch& batch, KvCache* cache, std::int64_t length, Wanted wanted) {
     Tensor x = embed(batch);
+    const bool last_only = wanted == Wanted::last && batch.ids.dim(1) > 1;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const auto layer = static_cast<std::int64_t>(i);
       // By value: the backward pass may run it again (recompute).
-      const auto block = [this, i, layer, batch, table = table_of(layer, length),
-                          cache](const Tensor& in) {
-        return blocks_[i](in, {batch, table, cache, layer}, compute_);
+      const auto block = [this, i, layer, batch, table = table_of(layer, length), cache,
+                          cut = last_only && i + 1 == blocks_.size()](const Tensor& in) {
+        return blocks_[i](in, {batch, table, cache, layer, cut}, compute_);
       };
       x = recompute_ && cache == nullptr ? autograd::recompute(block, x) : block(x);
       if (batch.ids.dim(1) > 1) leave(blocks_[i]);

@@ -9,7 +9,10 @@ namespace lathe::nn {
 
 KvCache::KvCache(const model::ModelConfig& config, kernels::KvType type, std::int64_t rows,
                  std::int64_t capacity)
-    : type_(type), capacity_(capacity), first_(Tensor::empty({rows}, DType::i32)) {
+    : type_(type),
+      capacity_(capacity),
+      first_(Tensor::empty({rows}, DType::i32)),
+      last_(Tensor::empty({rows}, DType::i32)) {
   std::vector<std::int64_t> windows, layers;
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const auto at = std::find(windows.begin(), windows.end(), config.window_of(i));
@@ -45,8 +48,10 @@ void KvCache::rewind() {
 
 void KvCache::select_rows(std::span<const std::int32_t> selected) {
   for (PageGroup& g : groups_) g.select_rows(selected);
-  if (const auto count = static_cast<std::int64_t>(selected.size()); count != rows())
+  if (const auto count = static_cast<std::int64_t>(selected.size()); count != rows()) {
     first_ = Tensor::empty({count}, DType::i32);
+    last_ = Tensor::empty({count}, DType::i32);
+  }
   for (Tensor* x : {&past_.ids, &past_.positions, &past_.document_start}) {
     if (!x->defined()) continue;
     std::vector<Tensor> moved;
@@ -69,10 +74,11 @@ void KvCache::open(std::int64_t batch, std::int64_t tokens) {
          length_, capacity_);
   for (PageGroup& g : groups_) g.open(length_, tokens);
   std::fill_n(first_.data<std::int32_t>(), rows(), static_cast<std::int32_t>(length_));
+  std::fill_n(last_.data<std::int32_t>(), rows(), static_cast<std::int32_t>(length_ + tokens - 1));
 }
 
 std::uint64_t KvCache::memory() const {
-  std::uint64_t all = graph::memory_of(first_);
+  std::uint64_t all = graph::mixed(graph::memory_of(first_), graph::memory_of(last_));
   for (const PageGroup& g : groups_) {
     all = graph::mixed(all, graph::memory_of(g.pages(0)));
     all = graph::mixed(all, graph::memory_of(g.table()));
@@ -81,12 +87,14 @@ std::uint64_t KvCache::memory() const {
 }
 
 Tensor KvCache::attend(std::int64_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
-                       const model::TokenBatch& batch, const ops::AttentionOptions& options) {
+                       const Tensor& document_start, const ops::AttentionOptions& options) {
   const Place& place = places_[static_cast<std::size_t>(layer)];
   const PageGroup& group = groups_[place.group];
-  const ops::PagedCache cache{group.pages(place.layer), {group.table(), first_}, type_};
+  ops::PagedCache cache{group.pages(place.layer), {group.table(), first_}, type_};
   ops::kv_write_(cache.pages, k, v, cache.rows, type_);
-  return ops::attention_paged(q, cache, batch.document_start, options);
+  LATHE_CHECK(q.dim(1) == k.dim(1) || q.dim(1) == 1);
+  if (q.dim(1) != k.dim(1)) cache.rows.first = last_;
+  return ops::attention_paged(q, cache, document_start, options);
 }
 
 model::TokenBatch KvCache::remember(const model::TokenBatch& next) {

@@ -24,10 +24,11 @@ class KvCache : public model::ModelState {
   void advance(std::int64_t tokens) override { length_ += tokens; }
   std::uint64_t memory() const override;
 
-  /// Stores the new keys and values of a layer and attends over all of them.
-  /// Shapes: q [B,T,H,D], k, v [B,T,K,D] -> [B,T,H,D].
+  /// Stores the new keys and values of a layer and attends over all of them, with queries of all
+  /// new tokens or of the last one. Shapes: k, v [B,T,K,D]; q [B,T,H,D] and document_start [B,T],
+  /// or both of one token -> as q.
   Tensor attend(std::int64_t layer, const Tensor& q, const Tensor& k, const Tensor& v,
-                const model::TokenBatch& batch, const ops::AttentionOptions& options);
+                const Tensor& document_start, const ops::AttentionOptions& options);
 
   /// For models whose keys depend on the length of the text: keeps the batch that comes next and
   /// returns all since the first, so that it can run again after rewind(). Shapes: [B, so far + T].
@@ -48,6 +49,7 @@ class KvCache : public model::ModelState {
   std::vector<PageGroup> groups_;
   std::vector<Place> places_;  // of the model's layers
   Tensor first_;               // i32 [rows]: the length
+  Tensor last_;                // the same: place of the last token of a step
   model::TokenBatch past_;
 };
 

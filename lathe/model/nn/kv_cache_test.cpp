@@ -55,7 +55,8 @@ std::vector<Tensor> pass(KvCache& cache, const model::ModelConfig& c, const Text
   for (std::int64_t i = 0; i < c.layers; ++i)
     results.push_back(cache.attend(i, rows.draw("q", kHeads, i, from, n),
                                    rows.draw("k", 1, i, from, n), rows.draw("v", 1, i, from, n),
-                                   batch, {.scale = 0.25, .window = c.window_of(i)}));
+                                   batch.document_start,
+                                   {.scale = 0.25, .window = c.window_of(i)}));
   cache.advance(n);
   return results;
 }

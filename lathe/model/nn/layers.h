@@ -46,6 +46,9 @@ struct Linear {
   }
 };
 
+/// Shapes: x [B,T,...] -> [B,1,...].
+inline Tensor last_token(const Tensor& x) { return ops::slice(x, 1, x.dim(1) - 1, x.dim(1)); }
+
 /// What two or three layers make of the same x. Quantised weights share a parallel region.
 inline ops::Outputs apply_all(const Tensor& x, std::initializer_list<const Linear*> layers) {
   const auto exact = [](const Linear* l) { return l->weight.quantised()->exact; };

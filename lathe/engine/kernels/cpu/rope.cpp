@@ -50,9 +50,10 @@ void rotate_neighbours(const Row& x, const Row& y, const Angle& angle, std::int6
 /// The heads of one token.
 void one_token(const RopeArgs& a, std::int64_t token, std::int64_t pairs) {
   const std::int64_t b = token / a.x.dims[1], t = token % a.x.dims[1];
-  const std::int64_t last = rows_of(a.cosine) - 1, wanted = a.positions.as<std::int32_t>()[token];
+  const std::int64_t last = rows_of(a.cosine) - 1, wanted = position_of(a, b, t);
   const std::int64_t p = wanted > last ? last : wanted < 0 ? 0 : wanted;
-  const Angle angle{a.cosine.as<float>() + p * pairs, a.sine.as<float>() + p * pairs, a.inverse};
+  const Angle angle{a.cosine.as<float>() + p * a.cosine.strides[0],
+                    a.sine.as<float>() + p * a.sine.strides[0], a.inverse};
   for (std::int64_t h = 0; h < a.x.dims[2]; ++h) {
     Row x(a.x), y(a.y);
     const auto offset = [&](const View& v) {
