@@ -91,15 +91,19 @@ class LongPrefill(Prefill):
 
 
 class Depth(Rows):
-    """llama.cpp's cache is f16; Lathe's is f32, as in training, or bf16, which is as large."""
-    names, unit = ("tg64 @ d4096", "tg64 @ d4096, bf16 cache"), "tokens/s"
+    """llama.cpp's cache is f16; Lathe's is f32, as in training, or bf16, which is as large. A q8_0 cache
+    stands beside llama.cpp's with flash attention, which it needs, and its f16 cache without."""
+    names = tuple("tg64 @ d4096" + kind for kind in ("", ", bf16 cache", ", q8_0 cache"))
+    unit = "tokens/s"
 
     def lathe(self):
         behind = ("--only", "decode", "-n", 64, "-d", 4096, "--batch", 1)
-        return self.lathe_bench(*behind) + self.lathe_bench(*behind, "--cache-type", "bf16")
+        return sum((self.lathe_bench(*behind, "--cache-type", kind) for kind in ("auto", "bf16", "q8_0")), [])
 
     def llama(self, flash):
-        return self.llama_bench(flash, "-p", 0, "-n", 64, "-d", 4096) * 2
+        behind = ("-p", 0, "-n", 64, "-d", 4096)
+        f16 = self.llama_bench(flash, *behind)
+        return f16 * 2 + (self.llama_bench(flash, *behind, "-ctk", "q8_0", "-ctv", "q8_0") if flash else f16)
 
 
 class Load(Rows):

@@ -210,23 +210,28 @@ Tensor LanguageModel::logits(const Tensor& hidden) {
 
 void LanguageModel::expect_pass(std::int64_t tokens) {
   constexpr std::int64_t kLong = 64, kPassesBefore = 16;
+  constexpr int kParts = 8;
   passes_ += tokens < kLong ? 1 : 8;
-  if (!encoded_ && passes_ > kPassesBefore) encode_weights();
+  if (passes_ > kPassesBefore) encode_weights(kParts);
 }
 
-void LanguageModel::encode_weights() {
-  encoded_ = true;
-  autograd::Parameter* const head_weight = head().weight;
-  std::int64_t bytes = 0;
-  std::vector<autograd::Parameter*> which;
-  for (autograd::Parameter* p : parameters_) {
-    const bool product = p->role() == autograd::Role::matrix || p == head_weight;
-    if (!product || p->codes().defined() || p->value().dtype() != DType::bf16) continue;
-    bytes += p->shape().count() * 3 / 2;
-    which.push_back(p);
+void LanguageModel::encode_weights(int parts) {
+  const autograd::Parameter* const head_weight = head().weight;
+  const auto bytes_of = [&](const autograd::Parameter& p) -> std::int64_t {
+    const bool product = p.role() == autograd::Role::matrix || &p == head_weight;
+    return product && p.value().dtype() == DType::bf16 ? p.shape().count() * 3 / 2 : 0;
+  };
+  std::int64_t all = 0, left = 0;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    all += bytes_of(*parameters_[i]);
+    if (i >= encoded_) left += bytes_of(*parameters_[i]);
   }
-  if (bytes > available_memory_bytes() / 2) return;
-  for (autograd::Parameter* p : which) p->encode();
+  if (left == 0) return;
+  if (left > available_memory_bytes() / 2) encoded_ = parameters_.size();
+  for (std::int64_t done = 0; encoded_ < parameters_.size() && done * parts < all; ++encoded_) {
+    done += bytes_of(*parameters_[encoded_]);
+    if (bytes_of(*parameters_[encoded_]) > 0) parameters_[encoded_]->encode();
+  }
 }
 
 void LanguageModel::set_int8(bool int8) {

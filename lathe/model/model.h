@@ -171,10 +171,12 @@ class LanguageModel {
   void set_int8(bool int8);
 
   /// Inference: Parameter::encode of every matrix that is multiplied by, if half of the memory that
-  /// is left holds the codes. What follows is faster and keeps its bits.
-  void encode_weights();
-  /// Inference, before so many tokens pass: encodes the weights once that is likely to pay. It
-  /// takes as long as some forty steps or two long chunks of a prompt gain by it.
+  /// is left holds the codes. What follows is faster and keeps its bits. parts: only so much that
+  /// as many calls do all of it.
+  void encode_weights(int parts = 1);
+  /// Inference, before so many tokens pass: encodes the weights once that is likely to pay, a part
+  /// each time, so that nobody waits for all of it. It takes as long as some forty steps or two
+  /// long chunks of a prompt gain by it.
   void expect_pass(std::int64_t tokens);
 
   DType compute() const { return compute_; }
@@ -189,7 +191,7 @@ class LanguageModel {
 
   ModelConfig config_;
   bool recompute_ = false;
-  bool encoded_ = false;
+  std::size_t encoded_ = 0;  // so many parameters have been asked to encode
   std::int64_t passes_ = 0;  // a long chunk counts eight
   std::optional<kernels::KvType> cache_type_;
   DType compute_ = DType::f32;

@@ -49,7 +49,7 @@ void fill(model::LanguageModel& model, model::ModelState& state, std::int64_t to
   while (state.length() < tokens)
     model.hidden(random_tokens(state.rows(), std::min(kChunk, tokens - state.length()),
                                model.config().vocab, state.length()),
-                 &state);
+                 &state, model::Wanted::last);
 }
 
 }  // namespace
@@ -113,6 +113,7 @@ StepPlan explain_inference(const std::string& path, const InferencePlanOptions& 
   if (!model.step_key(*state, o.tokens))
     fail(ErrorCode::kUnsupported,
          "{}: its rotary frequencies change with every token here, so no step is captured", path);
+  model.encode_weights();
   state->open(o.rows, o.tokens);
   graph::Captured step(
       [&](std::span<const Tensor> in) {

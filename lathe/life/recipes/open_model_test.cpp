@@ -55,6 +55,12 @@ TEST_P(OpenQuantised, BlocksStayBlocks) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, OpenQuantised, testing::Values("llama", "gpt2"));
 
+int coded_matrices(const model::LanguageModel& model) {
+  int coded = 0;
+  for (const autograd::Parameter* p : model.parameters()) coded += p->codes().defined() ? 1 : 0;
+  return coded;
+}
+
 /// Of a mapped file: what is read token by token and in one piece has the same bits before and
 /// after the weights are encoded, and the step that was captured before notices.
 TEST(OpenBf16, EncodedWeightsKeepTheBits) {
@@ -77,13 +83,30 @@ TEST(OpenBf16, EncodedWeightsKeepTheBits) {
     EXPECT_EQ(steps[0], steps[2]);
     EXPECT_EQ(steps[1], steps[3]);
     EXPECT_EQ(step.captures(), 2);
-    int coded = 0;
-    for (const autograd::Parameter* p : m.model->parameters())
-      coded += p->codes().defined() ? 1 : 0;
+    const int coded = coded_matrices(*m.model);
     if (coded == 0 && __builtin_cpu_supports("avx512f"))
       GTEST_SKIP() << "products read bf16 as it lies on AVX-512";
     EXPECT_EQ(coded, std::string(kind) == "llama" ? 15 : 1);
   }
+}
+
+/// A short answer pays nothing, a longer one a part each step.
+TEST(OpenBf16, WeightsAreEncodedInPartsOnceItPays) {
+  const TemporaryFolder folder;
+  write_model(real_files(), folder / "hf", small_config("llama"), DType::bf16);
+  const OpenedModel m = open_model(folder / "hf", {}, real_files());
+  for (int step = 0; step < 16; ++step) m.model->expect_pass(1);
+  EXPECT_EQ(coded_matrices(*m.model), 0);
+  std::vector<int> coded;
+  for (int step = 0; step < 8; ++step) {
+    m.model->expect_pass(1);
+    coded.push_back(coded_matrices(*m.model));
+  }
+  if (coded.back() == 0 && __builtin_cpu_supports("avx512f"))
+    GTEST_SKIP() << "products read bf16 as it lies on AVX-512";
+  EXPECT_GT(coded.front(), 0);
+  EXPECT_LT(coded.front(), 8);
+  EXPECT_EQ(coded.back(), 15);
 }
 
 TEST(OpenTokenizer, OfAFileThatHoldsAVocabularyAndNoNetwork) {
