@@ -216,6 +216,7 @@ void LanguageModel::expect_pass(std::int64_t tokens) {
 }
 
 void LanguageModel::encode_weights(int parts) {
+  if (encoded_ == parameters_.size()) return;
   const autograd::Parameter* const head_weight = head().weight;
   const auto bytes_of = [&](const autograd::Parameter& p) -> std::int64_t {
     const bool product = p.role() == autograd::Role::matrix || &p == head_weight;
@@ -226,8 +227,7 @@ void LanguageModel::encode_weights(int parts) {
     all += bytes_of(*parameters_[i]);
     if (i >= encoded_) left += bytes_of(*parameters_[i]);
   }
-  if (left == 0) return;
-  if (left > available_memory_bytes() / 2) encoded_ = parameters_.size();
+  if (left == 0 || left > available_memory_bytes() / 2) encoded_ = parameters_.size();
   for (std::int64_t done = 0; encoded_ < parameters_.size() && done * parts < all; ++encoded_) {
     done += bytes_of(*parameters_[encoded_]);
     if (bytes_of(*parameters_[encoded_]) > 0) parameters_[encoded_]->encode();

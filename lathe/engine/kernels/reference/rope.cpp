@@ -5,7 +5,7 @@
 namespace lathe::kernels::reference {
 namespace {
 
-/// One head: `from` and `to` are the offsets of its first element, `angle` of its table row.
+/// One head: `from` and `to` are the offsets of its first element, p the row of the tables.
 template <typename T>
 void rotate(const RopeArgs& a, std::int64_t from, std::int64_t to, std::int64_t p) {
   const std::int64_t c0 = p * a.cosine.strides[0], s0 = p * a.sine.strides[0];
