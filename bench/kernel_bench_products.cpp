@@ -1,5 +1,6 @@
 // Products of matrices of numbers, and the output projection with its cross entropy.
 #include "bench/kernel_bench.h"
+#include "lathe/engine/kernels/bf16_codes.h"
 #include "lathe/engine/kernels/linear_cross_entropy.h"
 #include "lathe/engine/kernels/linear_int8.h"
 #include "lathe/engine/kernels/matmul.h"
@@ -82,6 +83,34 @@ void add_packed(const Layer& n, DType dtype) {
   });
 }
 
+View codes_of(Arrays& a, const View& w) {
+  const View codes =
+      a.zeros(DType::u8, {Bf16Codes::records(w.dims[0]), Bf16Codes{w.dims[1]}.record_bytes()});
+  encode_bf16(w, codes.data);
+  return codes;
+}
+
+/// bf16 weights at twelve bits.
+void add_coded(const Layer& n) {
+  add(n.text("matmul/coded") + "/f32_by_bf16", [=](Arrays& a) {
+    const View w = a.normal(DType::bf16, {n.out, n.in}, 0.05);
+    const MatmulArgs args{.a = a.normal(DType::f32, {n.tokens, n.in}),
+                          .b = turned(w),
+                          .c = a.zeros(DType::f32, {n.tokens, n.out}),
+                          .b_codes = codes_of(a, w)};
+    Call call = product(a, args, n.flops());
+    call.bytes = bytes_of({args.a, args.b_codes, args.c});
+    return call;
+  });
+}
+
+void add_encode() {
+  add("bf16_codes/encode", [=](Arrays& a) -> Call {
+    const View w = a.normal(DType::bf16, {kHidden, kWidth}, 0.05), codes = codes_of(a, w);
+    return {.run = [=] { encode_bf16(w, codes.data); }, .bytes = bytes_of({w, codes})};
+  });
+}
+
 void add_pack(DType dtype) {
   add(with("matmul/pack_b", dtype), [=](Arrays& a) -> Call {
     const View w = a.normal(dtype, {kHidden, kWidth});
@@ -137,6 +166,10 @@ void add_products() {
       if (n.out < kVocabulary) add_int8(n, t, false), add_int8(n, t, true);
     add_loss(t, false), add_loss(t, true);
   }
+  if (!reads_bf16_codes()) return;
+  for (const Layer& n : kDecoding) add_coded(n);
+  add_coded({"up", 512, kHidden, kWidth});
+  add_encode();
 }
 
 }  // namespace lathe::bench
