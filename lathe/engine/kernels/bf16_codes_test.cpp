@@ -1,7 +1,6 @@
 #include "lathe/engine/kernels/bf16_codes.h"
 
 #include <array>
-#include <limits>
 
 #include "lathe/engine/kernels/matmul_testing.h"
 

@@ -84,6 +84,11 @@ struct LinearAttrs {
 bool has_bias(Inputs in) { return in.size() > 2 && in[2].defined(); }
 bool has_codes(Inputs in) { return in.size() > 3 && in[3].defined(); }
 
+Shape shape_of_codes(const Shape& weight) {
+  using kernels::Bf16Codes;
+  return {Bf16Codes::records(weight[0]), Bf16Codes{weight[1]}.record_bytes()};
+}
+
 void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   expect_float("linear", in[0]);
   expect_float("linear", in[1]);
@@ -98,8 +103,7 @@ void infer_linear(Inputs in, const Attrs& attrs, std::vector<TensorSpec>& out) {
   const std::int64_t n = w[in_out ? 1 : 0];
   if (has_bias(in)) expect_shape("linear", "bias", in[2], {n});
   if (has_codes(in)) {
-    using kernels::Bf16Codes;
-    expect_shape("linear", "codes", in[3], {Bf16Codes::records(n), Bf16Codes{w[1]}.record_bytes()});
+    expect_shape("linear", "codes", in[3], shape_of_codes(w));
     if (in_out || in[1].dtype() != DType::bf16 || in[3].dtype() != DType::u8)
       fail(ErrorCode::kInvalidArgument, "linear: {} are no codes of weight {}", describe(in[3]),
            describe(in[1]));
@@ -152,9 +156,8 @@ double flops_linear(Inputs in, Inputs out, const Attrs&) {
 
 /// Codes are read instead of the weight.
 double bytes_linear(Inputs in, Inputs out, const Attrs&) {
-  std::size_t bytes = in[0].bytes() + out[0].bytes() + in[has_codes(in) ? 3 : 1].bytes();
-  if (has_bias(in)) bytes += in[2].bytes();
-  return static_cast<double>(bytes);
+  const std::size_t not_read = has_codes(in) ? in[1].bytes() : 0;
+  return sum_of_bytes(in) + sum_of_bytes(out) - static_cast<double>(not_read);
 }
 
 std::vector<Sample> samples_of_linear(bool in_out) {
@@ -273,12 +276,10 @@ Tensor linear_coded(const Tensor& x, const Tensor& weight, const Tensor& codes,
 }
 
 Tensor bf16_codes(const Tensor& weight) {
-  using kernels::Bf16Codes;
   if (!kernels::reads_bf16_codes() || weight.dtype() != DType::bf16 || weight.rank() != 2 ||
       weight.stride(1) != 1 || weight.count() == 0 || !weight.has_data())
     return {};
-  const Tensor codes = Tensor::empty(
-      {Bf16Codes::records(weight.dim(0)), Bf16Codes{weight.dim(1)}.record_bytes()}, DType::u8);
+  const Tensor codes = Tensor::empty(shape_of_codes(weight.shape()), DType::u8);
   return kernels::encode_bf16(weight.view(), codes.view().data) ? codes : Tensor();
 }
 

@@ -116,11 +116,11 @@ class Decoder : public LanguageModel {
       if (rope->changes_at(length)) return {};
       key = graph::mixed(key, graph::memory_of(rope->upto(length, device_).cos));
     }
-    for (const autograd::Parameter* p : parameters_)
+    for (const autograd::Parameter* p : parameters_) {
       for (int use = 0; use < p->uses(); ++use)
         key = graph::mixed(key, graph::memory_of(p->value(use)));
-    for (const autograd::Parameter* p : parameters_)
       key = graph::mixed(key, graph::memory_of(p->codes()));
+    }
     return key;
   }
 

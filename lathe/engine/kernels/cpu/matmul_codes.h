@@ -5,6 +5,14 @@
 #include "lathe/engine/kernels/bf16_codes.h"
 #include "lathe/engine/kernels/cpu/matmul_pack.h"
 
+namespace lathe::kernels::LATHE_ISA {
+#if defined(__AVX512F__)
+constexpr bool kCodes = false;  // bf16 is multiplied or widened as it lies
+#else
+constexpr bool kCodes = true;
+#endif
+}  // namespace lathe::kernels::LATHE_ISA
+
 #if !defined(__AVX512F__)
 
 namespace lathe::kernels::LATHE_ISA {

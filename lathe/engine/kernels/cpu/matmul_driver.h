@@ -59,12 +59,6 @@ class Ahead {
   std::int64_t number_ = 0;             // tiles so far
 };
 
-#if defined(__AVX512F__)
-constexpr bool kCodes = false;  // bf16 is multiplied or widened as it lies
-#else
-constexpr bool kCodes = true;
-#endif
-
 /// True where stepping by `bytes` meets so few sets of a first-level cache that the rows of a tile
 /// push each other out.
 inline bool rows_collide(std::ptrdiff_t bytes) { return bytes % 4096 == 0; }
@@ -335,6 +329,14 @@ class Product {
     for (std::int64_t at = 0; at < bytes; at += 64) _mm_prefetch(p + at, _MM_HINT_T0);
   }
 
+  /// Up to `width` columns of all rows of a chunk, from column n of it on.
+  void point_at(const Chunk& chunk, std::int64_t n, std::int64_t width, Tile& t) const {
+    t.columns = static_cast<int>(std::min(width, chunk.columns - n));
+    t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
+    t.partial = partial_at(chunk, 0, 0, n);
+    t.out = c_.at(chunk.batch, chunk.row, chunk.column + n);
+  }
+
   /// All rows of a chunk that has few, over all of k.
   void run_few(const Chunk& chunk) const {
     const Range all{0, problem_.words, nullptr, 0};
@@ -345,10 +347,7 @@ class Product {
     const std::int64_t row = b_.column * (b_.bf16 ? 2 : 4);
     if (rows_adjoin()) fetch(b_.at(chunk.batch, 0, chunk.column), kLanes * row);
     for (std::int64_t n = 0; n < chunk.columns; n += kLanes) {
-      t.columns = static_cast<int>(std::min<std::int64_t>(kLanes, chunk.columns - n));
-      t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
-      t.partial = partial_at(chunk, 0, 0, n);
-      t.out = c_.at(chunk.batch, chunk.row, chunk.column + n);
+      point_at(chunk, n, kLanes, t);
       const char* data = b_.at(chunk.batch, 0, chunk.column + n);
       const Operand x{data, b_.column, b_.row, b_.bf16, count_k_};
       const bool more = n + 2 * kLanes <= chunk.columns && rows_adjoin();
@@ -359,10 +358,7 @@ class Product {
   void run_coded([[maybe_unused]] const Chunk& chunk, [[maybe_unused]] Tile& t) const {
 #if !defined(__AVX512F__)
     for (std::int64_t n = 0; n < chunk.columns; n += 2 * kLanes) {
-      t.columns = static_cast<int>(std::min<std::int64_t>(2 * kLanes, chunk.columns - n));
-      t.bias = args_.bias.empty() ? nullptr : chunk.buffers.bias + n;
-      t.partial = partial_at(chunk, 0, 0, n);
-      t.out = c_.at(chunk.batch, chunk.row, chunk.column + n);
+      point_at(chunk, n, 2 * kLanes, t);
       const CodedColumns b(args_.b_codes.data, count_k_, chunk.column + n);
       chunk.rows == 1 ? run_coded_rows<1>(b, t) : run_coded_rows<2>(b, t);
     }
